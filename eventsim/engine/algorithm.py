@@ -1,4 +1,4 @@
-r"""Which algorithm runs a stage: one place that decides, for every fast backend.
+r"""The algorithm of each stage: one place that decides, for every fast backend.
 
 ===================  ===============================================================================
 stretches            a layer whose neurons meet the same events at the same times: side by side
@@ -56,7 +56,7 @@ LEAST_SIDE_BY_SIDE = 1 / 2
 
 
 class Algorithm(StrEnum):
-    """What runs a stage; see the module."""
+    """Algorithm of a stage; see the module."""
 
     STRETCHES = "stretches"
     FAN_IN = "fan-in"

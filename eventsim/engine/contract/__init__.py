@@ -1,4 +1,4 @@
-"""What all backends share: jobs, tables and states, the protocol that a backend has, its registry.
+"""The contract of all backends: jobs, tables and states, the backend's protocol, its registry.
 
 A host finds here what it is given and what it gives back (``job``, ``start``, ``piece``,
 ``state``, ``loop_state``, ``stepping``, ``linear``), the numbers that every fast backend computes

@@ -1,4 +1,4 @@
-"""What a backend's own optimiser is given: trained arrays, and the bounds between them.
+"""The arguments of a backend's own optimiser: trained arrays, and the bounds between them.
 
 :class:`eventsim.train.AdamW` says what a step is. A backend whose arrays are on a device may take
 it in a few launches.

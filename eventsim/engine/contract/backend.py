@@ -55,7 +55,7 @@ def features_of(engine: "Backend") -> dict[str, str]:
 
 
 class Backend(Protocol):
-    """What every backend offers; ``reference`` defines what each must compute."""
+    """The functions that every backend offers; ``reference`` defines their results."""
 
     name: str
     # Those of FURTHER that it runs.
@@ -141,7 +141,7 @@ class Backend(Protocol):
         """Gradients from dL/d(integral), shape [samples, size]."""
 
     def lookup(self, pairs: Sequence[tuple[Array, Array | None]]) -> Any:
-        """What finds the extents of arrays, or of differences of two, in one go.
+        """A lookup of the extents of arrays, or of differences of two, in one go.
 
         See :class:`eventsim.engine.run.look.ExtentLookup`; None where there is no such way.
         """

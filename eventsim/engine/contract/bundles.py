@@ -53,7 +53,7 @@ class Bundles:
 
 
 class Loop(NamedTuple):
-    """How the neurons are joined: bundles by source neuron, synapses, self-connections.
+    """Connections of a loop's neurons: bundles by source neuron, synapses, self-connections.
 
     ``start[n] : start[n + 1]`` are the bundles of neuron n, with the bounds of their synapses and
     their delay. ``target`` and ``weight`` are by synapse, those of other stages' included; the
@@ -105,7 +105,7 @@ def _bundles(job: Job, lateral: bool) -> Bundles:
 
 
 def _of_structure(stage: Stage, lateral: bool, make: Callable[..., Made], *given: Any) -> Made:
-    """What follows from the structure of a stage alone, kept where it is not by synapse."""
+    """Values made of a stage's structure alone, kept unless delays are by synapse."""
     kept = not any(p.delay_per_synapse for p in (stage.projections if lateral else stage.afferents))
     return stage.kept.once((make, lateral), lambda: make(*given), kept=kept)
 
@@ -184,7 +184,7 @@ def _bundles_of_neurons(stage: Stage, bundles: Bundles) -> tuple[Array, Array]:
 
 
 def outside_arrivals(job: Job, bundles: Bundles) -> Arriving:
-    """What arrives from other stages before the end of the samples."""
+    """Arrivals from other stages before the end of the samples."""
     sources = job.sources[: len(job.stage.afferents)]
     parts = [_spread(bundles, sources, 0)]
     return _ordered(job, parts)
@@ -193,7 +193,7 @@ def outside_arrivals(job: Job, bundles: Bundles) -> Arriving:
 def all_arrivals(
     job: Job, bundles: Bundles, trains: SpikeTrains, begin: Array | None = None
 ) -> Arriving:
-    """What arrived before the end of the samples, the loop's own spikes included.
+    """Arrivals before the end of the samples, those of the loop's own spikes included.
 
     From ``begin`` on, if it is given: ms, by sample.
     ``job.sources`` are those of all projections, ``trains`` the spikes of the loop.
@@ -218,7 +218,7 @@ def causes(job: Job, trains: SpikeTrains) -> Array:
 
 
 def arrivals_of(job: Job, loop: Loop, spikes: SourceSpikes) -> Arriving:
-    """What some spikes of the loop send to it before the end of the samples; cause and spike: -1.
+    """Arrivals of some spikes of the loop before the end of the samples; cause and spike: -1.
 
     Neurons are numbered as those of the stage; NumPy arrays.
     """
@@ -229,12 +229,12 @@ def arrivals_of(job: Job, loop: Loop, spikes: SourceSpikes) -> Arriving:
 
 
 def in_order(job: Job, parts: Sequence[Arriving]) -> Arriving:
-    """All that arrives before the end of the samples, in one order."""
+    """Arrivals of several parts before the end of the samples, in one order."""
     return _ordered(job, [(owners(p.offsets, p.time.size), *p[1:]) for p in parts])
 
 
 def arrivals_between(arriving: Arriving, low: Array, high: Array) -> Arriving:
-    """Those at or after ``low`` and before ``high``, ms by sample."""
+    """The arrivals at or after ``low`` and before ``high``, ms by sample."""
     xp = namespace(arriving.time)
     sample = owners(arriving.offsets, arriving.time.size)
     met = arriving.time >= xp.asarray(low)[sample]

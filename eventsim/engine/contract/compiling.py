@@ -30,5 +30,5 @@ class Watch:
         self._began, self._compiled = time.perf_counter(), compile_seconds()
 
     def seconds(self) -> float:
-        """How long it has run."""
+        """Seconds since the start, without those of compiling."""
         return time.perf_counter() - self._began - (compile_seconds() - self._compiled)

@@ -1,4 +1,4 @@
-"""What a backend is given and what it gives back: plain arrays, one stage at a time.
+"""Jobs of a backend and their results: plain arrays, one stage at a time.
 
 Spikes and what belongs to them are arrays of the backend's own library. Parameters of the network,
 and gradients by them, are where the network has its arrays: NumPy's or the backend's.

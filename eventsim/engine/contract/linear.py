@@ -51,7 +51,7 @@ Tables = TypeVar("Tables", FlowTables, BackTables)
 
 @dataclass(frozen=True, eq=False)
 class LinearCells:
-    """All neurons of a stage.
+    """Linear neurons of a stage: matrices, tables and states at time zero.
 
     Attributes
     ----------
@@ -153,7 +153,7 @@ def linear_cells(job: Job) -> LinearCells:
 
 
 def _longest(job: Job) -> float:
-    """How long tables are good for, ms: a power of two, so that many pieces share them."""
+    """Longest time of the tables, ms: a power of two, so that many pieces share them."""
     least = LEAST_OF_PIECES if job.stage.memo.pieces else 1.0
     return 2.0 ** math.ceil(math.log2(max(float(job.duration.max(initial=0.0)), least)))
 
@@ -183,7 +183,7 @@ def _pieces(job: Job) -> Floats:
 
 
 def _window(stage: Stage, piece: Floats) -> float | None:
-    """How long the windows of a loop are whose neurons go side by side, ms; None of others.
+    """Length of a loop's windows where neurons go side by side, ms; None for other loops.
 
     They are the piece of all its neurons: a power of two, at most the least piece of one and the
     least delay.
@@ -196,7 +196,7 @@ def _window(stage: Stage, piece: Floats) -> float | None:
 
 
 def _exact(job: Job) -> NDArray[Any]:
-    """All flows, in the type in which their tables are made.
+    """Flows of all neurons, in the type in which their tables are made.
 
     That of a single precision is double: a float does not see the roundings, and NumPy takes ten
     times as long over a number of extended precision.
@@ -338,7 +338,7 @@ def _first_v(m: Matrices) -> Floats:
 
 
 def _alert(m: Matrices, margin: float) -> Floats:
-    """Where a crossing of the level is looked for, for roundings of ``margin``, [N]."""
+    """Level from which on a crossing is looked for, for roundings of ``margin``, [N]."""
     found: Floats = m.level - margin * (np.abs(m.level) + np.abs(_first_v(m)))
     return found
 
@@ -414,7 +414,7 @@ def _least_of_blocks(piece: Floats) -> Floats:
 
 
 def _flows(flow: Floats) -> Floats:
-    """All flows, and then those while V is held: without their first rows."""
+    """Flows of all neurons, and then those while V is held: without their first rows."""
     held = flow.copy()
     held[:, 0] = 0.0
     return np.concatenate([flow, held])
@@ -493,7 +493,7 @@ def by_names(job: Job, by: ByMatrices) -> dict[str, Floats]:
 
 
 def _by_grown_hold(job: Job, by_restart: Floats) -> Floats:
-    """What dL/d(hold) has of own returns, from dL/dV behind the restarts: :mod:`own_returns`."""
+    """Term of own returns in dL/d(hold), from dL/dV behind the restarts: :mod:`own_returns`."""
     own = own_returns(job)
     found = np.zeros(len(by_restart))
     if own is not None:

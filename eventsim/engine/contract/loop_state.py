@@ -98,7 +98,7 @@ def copied(stop: LoopStop) -> LoopStop:
 
 
 def arrivals_since(job: Job, bundles: Bundles, loop: Loop, state: LoopState) -> Arriving:
-    """What arrives from where the neurons stand to the end of the job, as far as it is known.
+    """Arrivals from the state to the end of the job, as far as they are known.
 
     That is what is pending, what other stages send, and what the loop sent before.
     """
@@ -113,7 +113,7 @@ def after(
     stop: Any, *, stand: Floats, adapted: Adapted | None = None, longest: Floats | None = None,
     left: Any = None,
 ) -> tuple[SpikeTrains, LoopState]:  # fmt: skip
-    """What a piece of a stream leaves: its spikes, and the state to go on from.
+    """Spikes of a piece of a stream, and the state behind it.
 
     ``loop, arrivals``: what the kernels took; NumPy arrays, as all others. ``before``: where the
     piece started. ``trains``: all spikes from there to the end of the job. ``stop``: the neurons
@@ -137,7 +137,7 @@ def after(
 
 
 def _longest_way(loop: Loop) -> Floats:
-    """Of every neuron the longest delay to one of the loop, itself included; ms."""
+    """Longest delay of every neuron to one of the loop, itself included; ms."""
     longest: Floats = np.maximum(loop.own_delay, 0.0)
     neuron = owners(loop.start, loop.delay.size)
     np.maximum.at(longest, neuron, loop.delay)

@@ -1,4 +1,4 @@
-r"""What a neuron of a loop sends to itself without a delay, through a projection of the loop.
+r"""Own returns: spikes that reach their neuron through a projection of the loop without a delay.
 
 With a refractory time of 0 such a spike arrives right behind the restart. A refractory time that
 begins to grow has it arrive while V is held, so that V starts later with the risen current: to
@@ -36,7 +36,7 @@ class OwnReturns(NamedTuple):
 
 
 def own_returns(job: Job) -> OwnReturns | None:
-    """Those of a stage; None where no spike of the loop arrives without a delay."""
+    """Own returns of a stage; None where no spike of the loop arrives without a delay."""
     stage = job.stage
     if not stage.lateral or least_delay(stage) > 0.0:
         return None

@@ -30,7 +30,7 @@ class AdaptedPiece(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """What a stage is given on the way back over a piece.
+    """Adjoint state and bounds of a piece on the way back.
 
     ``begin`` in ms, [samples]. ``adjoint`` is the state at the end, [samples, N_ADJOINT, neurons]
     in the type of the state, NumPy, and is changed in place to that at ``begin``. The first piece

@@ -134,7 +134,7 @@ class BackendInfo:
 
 
 def describe_backend(name: str = "auto") -> BackendInfo:
-    """What runs when this backend is asked for. Loads it, as :func:`get_backend`.
+    """Backend, device, threads and versions behind a name. Loads it, as :func:`get_backend`.
 
     Raises
     ------

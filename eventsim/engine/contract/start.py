@@ -1,4 +1,4 @@
-"""How the neurons of a stage stand at time zero, where a user gives their voltages or currents."""
+"""States of a stage's neurons at time zero, where a user gives their voltages or currents."""
 
 from typing import NamedTuple
 

@@ -126,7 +126,7 @@ def still_pending(
     met: NDArray[np.int64],
     end: Floats,
 ) -> Pending:
-    """What is left before ``end`` where the first ``met`` arrivals of a sample are met.
+    """Arrivals left before ``end`` where the first ``met`` of a sample are met.
 
     ``met`` is [samples, blocks], ``end`` in ms by sample.
     """
@@ -145,7 +145,7 @@ def carried(
     pending: Pending | None = None,
     adapted: Adapted | None = None,
 ) -> tuple[SpikeTrains, LayerState]:
-    """What a piece of a stream leaves: its spikes, and the state to go on from.
+    """Spikes of a piece of a stream, and the state behind it.
 
     ``before``: where the piece started. ``trains``: all spikes from ``before.stop`` on. ``end``:
     the neurons after their last arrivals. ``pending``: arrivals that they have not all met.

@@ -19,7 +19,7 @@ TOGETHER = 32
 
 
 class Frame(NamedTuple):
-    """What windows are like, the same for all neurons of a network.
+    """Properties of windows, the same for all neurons of a network.
 
     ``length`` in ms, ``fastest`` the largest of all rates of membranes and synapses in 1/ms;
     ``alike`` whether all neurons share both time constants.

@@ -1,4 +1,4 @@
-r"""What the kernels of all fast backends take: a stage's parameters, and the way back.
+r"""Tables of a stage's parameters for the kernels of all fast backends, and gradients by them.
 
 Kernels work with the drive :math:`J = R I` (weights times R), with :math:`v = V - E`, and with the
 rates :math:`a = 1/\tau_m`, :math:`b = 1/\tau_s`, kept as slow rate :math:`\min(a, b)` and signed
@@ -273,7 +273,7 @@ def stage_gradients(
 
 
 class FoundBack(NamedTuple):
-    """What the way back over a stage of LIF neurons finds.
+    """Gradients of a stage of LIF neurons from the way back.
 
     ``by_drive``: dL/d(weight times resistance) of every synapse, in any type; may be changed.
     ``by_spike``: dL/dt of the spikes of all sources. ``sums``: rows of the tables sums and own, and

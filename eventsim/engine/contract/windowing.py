@@ -1,4 +1,4 @@
-r"""How a loop goes by windows: how long they are, and how arrivals are summed.
+r"""Windows of a loop: their length, and the sums of their arrivals.
 
 Nothing that fires within a window of the least delay arrives before its end, so that the arrivals
 of a window are known when it begins. Between its own spikes a neuron is linear in them. A unit jump

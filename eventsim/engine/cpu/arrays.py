@@ -36,7 +36,7 @@ CHUNK_BYTES = 32 * 2**20
 
 
 class SpikeBuffers(NamedTuple):
-    """Where the spikes of a run are written; one part of the arrays per task."""
+    """Buffers for the spikes of a run; one part of the arrays per task."""
 
     time: NDArray[np.float64]
     neuron: NDArray[np.int32]
@@ -130,12 +130,12 @@ def addresses(arrays: Sequence[NDArray[Any]], bases: Index | None = None) -> Ind
 
 
 def events_of_samples(job: Job) -> Index:
-    """How many events of all sources every sample has."""
+    """Counts of all sources' events by sample."""
     return sum((np.diff(source.offsets) for source in job.sources), np.zeros(job.n_samples, int))
 
 
 def merged_events(job: Job) -> MergedEvents:
-    """One ordered list of events for all neurons of a stage that shares events.
+    """A list of events in order for all neurons of a stage that shares events.
 
     Forward and backward pass share it where they share a memo.
     """
@@ -209,7 +209,7 @@ def summed_rows(*sums: Floats | None) -> Floats:
 
 
 def carried_of(job: Job, piece: Piece | None, adapt: AdaptingBack) -> CarriedRole:
-    """What goes back in a piece; None stands for whole samples."""
+    """Adjoint state carried over a piece; None stands for whole samples."""
     begin, adjoint, starts, _ = whole(job) if piece is None else piece
     return CarriedRole(begin, _or_none(adjoint), adapt.carried, starts)
 

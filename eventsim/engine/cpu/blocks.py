@@ -26,7 +26,7 @@ BLOCK_WORK = 150_000
 
 
 def heard_by(job: Job, n_tasks: int) -> NDArray[np.bool_]:
-    """What each block hears, [blocks, rows], where every block makes so many tasks."""
+    """Rows that each block receives, [blocks, rows], where every block makes so many tasks."""
     heard, size = job.stage.heard, job.stage.population.size
     if len(heard) > 1 or n_tasks >= n_threads() or library().is_alone():
         return heard

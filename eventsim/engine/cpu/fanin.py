@@ -119,7 +119,7 @@ def wires_of(
 
 
 def _bounds(job: Job, blocks: int, low: int, high: int) -> NDArray[np.int32]:
-    """How many of every row's synapses are before each block, and all, [rows, blocks + 1]."""
+    """Counts of every row's synapses before each block, and of all, [rows, blocks + 1]."""
     wiring = job.stage.wiring
     rows = wiring.out_start.size - 1
     bound = np.empty((rows, blocks + 1), np.int32)

@@ -61,7 +61,7 @@ class Tiles(NamedTuple):
 
 
 def flights_of(job: Job) -> FlightsRole:
-    """All such synapses of a loop by source neuron and delay; not to be changed."""
+    """Synapses of a loop with own delays, by source neuron and delay; not to be changed."""
     return job.stage.once(flights_of, lambda: _sorted(job), kept=job.stage.memo.pieces)
 
 
@@ -71,7 +71,7 @@ def under_way(spikes: SourceSpikes, since: Floats) -> UnderWayRole:
 
 
 def longest_flights(job: Job) -> Floats:
-    """Of every neuron the longest delay of such synapses, [size], ms; -inf where it has none."""
+    """Longest delay of every neuron's own-delay synapses, [size], ms; -inf without any."""
 
     def make() -> Floats:
         stage = job.stage
@@ -90,7 +90,7 @@ def longest_flights(job: Job) -> Floats:
 
 @contextmanager
 def tiles_of(job: Job, bounds: Ints) -> Iterator[Tiles]:
-    """All such synapses in tiles, for parts ``bounds[p] : bounds[p + 1]`` of the neurons.
+    """Synapses with own delays in tiles, for parts ``bounds[p] : bounds[p + 1]`` of the neurons.
 
     Weights are times the resistances of targets, in the type of the state. A stage keeps the tiles
     of its last run: a row whose delays are the same is given its weights alone. Another run of the
@@ -118,7 +118,7 @@ class _Kept:
         self._values: object = None  # what is kept as long as values are those in the tiles
 
     def tiles_for(self, job: Job, bounds: Ints) -> Tiles:
-        """Those that are kept, with the job's values, or new ones in their place."""
+        """The kept tiles with the job's values, or new tiles in their place."""
         wires, start, _held = _wires_of(job)
         form = job.precision, wires.delay_width, *bounds.tolist()
         values = job.stage.once((tiles_of, form), object)
@@ -158,7 +158,7 @@ def collect(job: Job, tiles: Tiles, sums: FlightSumsRole, found: SynapseSumsRole
 
 
 def mean_delay(job: Job) -> float:
-    """Of such synapses, ms; zero where there are none."""
+    """Mean delay of synapses with own delays, ms; zero without any."""
 
     def make() -> float:
         delays = [p.delays for p in job.stage.lateral if p.delay_per_synapse]
@@ -169,7 +169,7 @@ def mean_delay(job: Job) -> float:
 
 
 def no_tiles(size: int, parts: int) -> TilesRole:
-    """Of a loop of ``size`` neurons without such synapses."""
+    """Tiles of a loop of ``size`` neurons without synapses with own delays."""
     none = np.zeros((parts, size), np.int64)
     return TilesRole(none, none, 0, 4, 8)
 
@@ -222,7 +222,7 @@ def _wires_of(job: Job) -> tuple[DelayedWiresRole, Ints, tuple[NDArray[Any], ...
 
 
 def _rows_of(stage: Stage) -> tuple[Ints, Ints, Ints, Ints]:
-    """Of every neuron its first row, all rows and their projections, its first place."""
+    """First row of every neuron, all rows and their projections, first place of every neuron."""
     wiring, size = stage.wiring, int(stage.member_start[-1])
     neurons, rows, projections = ([np.zeros(0, np.int64)] for _ in range(3))
     bounds = list(pairwise(wiring.row_start.tolist()))

@@ -65,7 +65,7 @@ def resume(job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
 def _advance(
     job: Job, state: LayerState, *, carry: bool
 ) -> tuple[SpikeTrains, Stop, Pending | None, Adapted | None]:
-    """All spikes from ``state`` on, the state after the last arrivals, and those still pending.
+    """Spikes from ``state`` on, the state after the last arrivals, and arrivals still pending.
 
     What is pending is looked for only to ``carry`` it on. The last is the adaptation then.
     """
@@ -107,7 +107,7 @@ def _fanin(job: Job, state: LayerState, end: Stop, adapted: Adapted | None) -> S
 def _standing(
     state: LayerState, end: Stop, adapted: Adapted | None
 ) -> tuple[R.StandingRole, R.StandingRole]:
-    """How neurons stand at first, and the arrays into which their states at the end are written."""
+    """States of neurons at first, and the arrays into which their states at the end are written."""
     nothing = (None, None)
     return (
         R.StandingRole(*state.stop, *(state.adapted or nothing)),

@@ -60,7 +60,7 @@ def backward(
     sums: Floats,
     grazes: Index,
 ) -> tuple[Floats, Floats, Floats]:
-    """By weight, delay and time of all sources' spikes; what is found by matrices into ``sums``."""
+    """Gradients by weight, delay and time of all spikes; those by matrices go into ``sums``."""
     n_synapses, parts = job.stage.wiring.target.size, fanin.PARTS
     sent = fanin.sent_of(job, np.zeros(job.n_samples))
     by_weight = np.zeros(n_synapses)

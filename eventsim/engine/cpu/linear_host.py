@@ -223,7 +223,7 @@ def _backward_layer(
     *,
     trains: SpikeTrains,
 ) -> tuple[Floats, Floats, Floats]:
-    """By weight, delay and time of all sources' spikes; what is found by matrices into ``sums``."""
+    """Gradients by weight, delay and time of all spikes; those by matrices go into ``sums``."""
     bundles, merged, chunks = make_bundles(job), merged_events(job), len(sums)
     weights = weights_of(job, cells.real)
     tables = _tables(cells, typed_back(job, far=goes_far(merged, job.duration, cells)))

@@ -36,7 +36,7 @@ MOST, FAR = 22, 256
 
 
 def terms_of(real: DTypeLike) -> int:
-    """How many terms an arrival adds to the state."""
+    """Number of terms that an arrival adds to the state."""
     return 6 if np.dtype(real) == np.float32 else 10
 
 
@@ -74,7 +74,7 @@ def lanes_of(job: Job, cells: LinearCells) -> LinearLanesRole:
 
 
 def lanes_back_of(cells: LinearCells, beta: Array) -> LinearLanesBackRole:
-    """What the way back reads besides; ``beta`` is that of :class:`BackTables`."""
+    """Further tables of the way back; ``beta`` is that of :class:`BackTables`."""
     t, size, real = cells.tables, cells.size, cells.real
     series = beta[:size] * t.piece[:size, None, None] ** np.arange(beta.shape[2])
     return LinearLanesBackRole(

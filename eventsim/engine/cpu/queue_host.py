@@ -84,7 +84,7 @@ def _run(job: Job, prepared: "Prepared") -> SpikeTrains:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """What the kernels of a loop take: what is known to arrive, synapses, parameters.
+    """Arguments of a loop's kernels: known arrivals, synapses, parameters.
 
     The loop's own synapses with delays of their own are in no bundle of ``loop``; what is
     ``under_way`` to them are spikes. The neurons stand as in ``begin``; where they stand at the end
@@ -165,7 +165,7 @@ def _roles(
     R.NeuronsRole,
     tuple[RL.LoopStopRole, RL.LoopStopRole],
 ]:
-    """What all kernels take: what arrives, the loop; its neurons; how these stand, and will."""
+    """Roles of all kernels of loops: arrivals, loop, neurons, their states before and behind."""
     fed = RL.ArrivingRole(*p.arrivals, job.duration), _loop_role(p.loop)
     nothing = None, None
     begin = RL.LoopStopRole(*p.begin, *(p.adapted_begin or nothing))
@@ -219,7 +219,7 @@ def _by_stretches(job: Job, p: Prepared, length: float) -> SpikeTrains:
 
 
 def _shared_weights(job: Job) -> R.WeightsRole:
-    """Those of neurons that share their events, by row, for whole vectors."""
+    """Weights of neurons that share their events, by row, for whole vectors."""
     return job.stage.once(
         (_shared_weights, job.precision),
         lambda: R.WeightsRole.of(by_block(job, T.row_weights(job), 1)),

@@ -1,4 +1,4 @@
-"""How the work of a job is shared among the threads of kernels."""
+"""Division of a job's work among the threads of kernels."""
 
 from contextlib import AbstractContextManager
 

@@ -134,7 +134,7 @@ class _AtTimes:
 
 @dataclass(frozen=True, eq=False)
 class _Largest:
-    """Where the largest voltages are, [samples, size], and of what."""
+    """Largest voltages, [samples, size], with their times and events."""
 
     job: Job
     events: A.MergedEvents

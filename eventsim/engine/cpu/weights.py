@@ -106,7 +106,7 @@ def own_weights(job: Job) -> tuple[Addresses, Floats, tuple[NDArray[Any], ...]]:
 
 
 def addresses_of(*parts: NDArray[Any], first: Ints | None = None, look: bool = False) -> Addresses:
-    """Of weights in arrays of one type, part after part.
+    """Addresses of weights in arrays of one type, part after part.
 
     Parts that lie one behind the other are one, but for those whose weights are all the same, if
     that is to be looked at. ``first`` are the first synapse of every part and their total, where

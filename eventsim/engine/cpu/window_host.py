@@ -26,7 +26,7 @@ NO_BORDER = -1.0
 
 
 class SumsRun(NamedTuple):
-    """What a loop by windows takes, with sums, beside its tasks.
+    """Arguments of a loop by windows, with sums, beside its tasks.
 
     The neurons ``bounds[p] : bounds[p + 1]`` of a sample are part p.
     """
@@ -72,7 +72,7 @@ def basis_of(windows: Windows) -> RL.SumBasisRole:
 
 
 def series_of(windows: Windows, real: type[np.floating[Any]]) -> RL.FlightSeriesRole:
-    """How spikes in flight are summed, as the kernel takes it."""
+    """Series of the responses to spikes in flight, as the kernel takes them."""
     if windows.series is not None:
         return RL.FlightSeriesRole(*windows.series)
     none = np.zeros(max(POWERS_SINGLE, POWERS_DOUBLE), real)

@@ -110,7 +110,7 @@ class SteppedNeurons:
         return times[order], neurons[order]
 
     def _sums(self, due: Due, end: float, parts: int) -> SumsRun:
-        """One window from now to ``end``."""
+        """Arguments of one window from now to ``end``."""
         none, size = np.zeros(0, np.int64), self._neurons.size
         arriving = ArrivingRole(np.array([0, due.time.size]), *due, none, none, np.array([end]))
         return SumsRun(

@@ -75,7 +75,7 @@ class DeviceEvents:
 
 
 def _of_sources(make: Callable[[Device, Job], Any], dev: Device, job: Job) -> Any:
-    """What is made of the spikes of a job's sources, once while values stay."""
+    """Values made of a job's sources' spikes, once while the spikes stay."""
     # The spikes are kept with it, so that no others can get their ids.
     key = make, job.precision, *(id(source.times) for source in job.sources)
     kept = not job.stage.memo.pieces
@@ -83,7 +83,7 @@ def _of_sources(make: Callable[[Device, Job], Any], dev: Device, job: Job) -> An
 
 
 def merged_events(dev: Device, job: Job) -> DeviceEvents:
-    """One ordered list of events for all neurons of a stage that shares events."""
+    """A list of events in order for all neurons of a stage that shares events."""
     events: DeviceEvents = _of_sources(_merged_events, dev, job)
     return events
 
@@ -211,7 +211,7 @@ def sum_source(dev: Device, job: Job, k: int, values: Array) -> Array:
 def spike_arrivals(
     dev: Device, job: Job, wiring: PlacedWiring, groups: GroupsStruct, begin: Array | None = None
 ) -> ArrivalsStruct:
-    """One arrival per spike and synapse of its source, by (sample, neuron).
+    """Arrivals by (sample, neuron), one for each spike and synapse of its source.
 
     Those before ``begin`` (ms, by sample) are left out.
     """
@@ -296,7 +296,7 @@ class PlacedPiece:
 
 
 def way_back(piece: PlacedPiece | None) -> WayBackStruct:
-    """Of a piece; to where samples start if there is none."""
+    """The way back over a piece; to the start of samples if there is none."""
     if piece is None:
         return WayBackStruct()
     adapted: tuple[Array, ...] = ()

@@ -52,7 +52,7 @@ def _plain(arrays: Sequence[Array]) -> bool:
 
 
 class CudaBackend(Backend):
-    """All kernels on one device.
+    """Kernels of all stages on one device.
 
     ``device``: what runs the kernels; None for the current CUDA device.
     """

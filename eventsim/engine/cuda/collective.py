@@ -18,7 +18,7 @@ from eventsim.extras import install_hint
 
 
 class NcclCommunicator:
-    """All processes of ``cupyx.distributed``; an ``eventsim.train.parallel.Communicator``.
+    """Communicator over ``cupyx.distributed``; an ``eventsim.train.parallel.Communicator``.
 
     ``backend``: what ``cupyx.distributed.init_process_group`` returned. ``xp``: CuPy. ``rank,
     size``: as given to it.

@@ -1,4 +1,4 @@
-"""How kernels are compiled: IEEE arithmetic, denormal numbers included, kept on disk.
+"""Compilation of kernels: IEEE arithmetic, denormal numbers included, kept on disk.
 
 :class:`cupy.RawModule` is not used: CuPy appends ``-ftz=true`` to the options of everything that it
 compiles so, and NVRTC obeys the last. Single precision would then take denormal numbers for zero,
@@ -54,7 +54,7 @@ def compiled(cupy: Any, source: str) -> bytes:
 
 
 def kernel_folder() -> Path:
-    """Where compiled kernels are kept; StorageError if that cannot be told."""
+    """Folder of compiled kernels; StorageError if it cannot be found."""
     return cache_folder() / "cuda"
 
 
@@ -67,7 +67,7 @@ def _compile(cupy: Any, source: str) -> bytes:
 
 
 def _read(path: Path) -> bytes | None:
-    """What was kept, or None: a file that is damaged is as good as none."""
+    """The kept code, or None: a file that is damaged is as good as none."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What is counted of events and looked up of values: one launch each, and one read at the most."""
+"""Counts of events and extents of values: one launch each, and one read at the most."""
 
 from collections.abc import Sequence
 from weakref import WeakKeyDictionary

@@ -104,7 +104,7 @@ _CONSTANT = re.compile(r"^(?:#define (\w+) (\d+)|constexpr int (\w+) = (\d+);)$"
 
 
 class Device(Protocol):
-    """Where kernels run and their arrays live.
+    """A device that runs kernels and holds their arrays.
 
     ``out_of_memory`` is what it raises where an array does not fit.
     """
@@ -188,7 +188,7 @@ def joined(names: Sequence[str]) -> str:
 
 
 def path_of(name: str) -> Path:
-    """Where a file of FORMULAS or SOURCES lies, or of those of linear neurons."""
+    """Path of a file of FORMULAS or SOURCES, or of those of linear neurons."""
     here = Path(__file__)
     formulas = name in (*FORMULAS, *LINEAR_FORMULAS)
     return (here.parents[2] if formulas else here.parent) / "kernels" / name
@@ -196,7 +196,7 @@ def path_of(name: str) -> Path:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a kernel, or field of a struct: a pointer to, or values of, ``dtype``.
+    """A parameter of a kernel, or field of a struct: a pointer to, or values of, ``dtype``.
 
     A struct has its name, and ``fields``; ``shape`` is that of a field that is an array.
     """
@@ -259,7 +259,7 @@ def _constants(source: str) -> dict[str, int]:
 
 
 def _numbers(declared: str, source: str) -> list[Parameter] | None:
-    """What a declaration of numbers declares, None if it is none."""
+    """Parameters of a declaration of numbers, None if it is none."""
     match = _DECLARED.fullmatch(" ".join(declared.split()))
     types, sizes = _types(source), _constants(source)
     if match is None or match[2] not in types:
@@ -322,7 +322,7 @@ def _bound(where: str, parameter: Parameter, value: Any, is_array: Callable[[Any
 def _packed(
     where: str, struct: Parameter, values: Any, is_array: Callable[[Any], bool]
 ) -> tuple[Any, ...]:
-    """What a struct holds, of the attributes of ``values``; None is no address."""
+    """Values of a struct's fields, from the attributes of ``values``; None is no address."""
     where = f"{where}: {struct.name}"
     packed: list[Any] = []
     for field in struct.fields:

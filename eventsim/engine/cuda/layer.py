@@ -30,7 +30,7 @@ def resume(dev: Device, job: Job, state: LayerState) -> tuple[SpikeTrains, Layer
 def _advance(
     dev: Device, job: Job, placed: PlacedState, state: LayerState | None
 ) -> tuple[SpikeTrains, Pending | None]:
-    """All spikes from the state on, and arrivals that are pending where there was one."""
+    """Spikes from the state on, and pending arrivals where there was a state."""
     if algorithm_of(job.stage) is Algorithm.FAN_IN:
         begin = None if state is None else dev.asarray(state.begin)
         run = FanInLayer(dev, job, begin).run

@@ -104,7 +104,7 @@ class LinearLayer(LinearNeurons):
 
 
 def kept(job: Job, key: Hashable, make: Callable[[], Made]) -> Made:
-    """What is on the device, once for all passes of a step and all pieces of a run."""
+    """Values on the device, made once for all passes of a step and all pieces of a run."""
     return job.stage.once(key, make, kept=job.stage.memo.again)
 
 

@@ -76,7 +76,7 @@ def resume(dev: Device, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopSt
 
 
 class _Queue(linear.LinearNeurons):
-    """What arrives at neurons, and how they are joined; ``stop`` says how they stand behind it."""
+    """Arrivals and connections of a loop; ``stop`` has the states of its neurons behind it."""
 
     def __init__(
         self, dev: Device, job: Job, loop: Loop, arrivals: Arriving, begin: LinearStop

@@ -48,7 +48,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Obstacle(Exception):
-    """What stands between this machine and CUDA; :func:`look` returns it."""
+    """The reason why this machine has no CUDA; :func:`look` returns it."""
 
     kind: str  # One word for programs
     reason: str  # A clause, without a capital letter and a full stop where it can be
@@ -132,7 +132,7 @@ def _look() -> Card:
 
 
 def _install(driver: int | None) -> str:
-    """Which extra to install for this driver."""
+    """The command that installs the extra for this driver."""
     if driver is None:
         both = " or ".join(
             f"{install_hint(_extra(1000 * cuda))} (for driver {oldest} or newer)"
@@ -148,7 +148,7 @@ def _install(driver: int | None) -> str:
 
 
 def _reinstall(installed: list[str], extra: Extra) -> str:
-    """One CuPy in place of those that are installed; two would write into one folder."""
+    """The command that puts one CuPy in place of those installed; two would share one folder."""
     remove = f"pip uninstall -y {' '.join(installed)} && " if installed else ""
     return f"{remove}{install_hint(extra)}"
 
@@ -253,7 +253,7 @@ def _no_cublas(installed: list[str], built: int, error: Exception) -> Obstacle:
 
 
 def _toolkit(installed: list[str], built: int) -> str:
-    """How to get what belongs to CUDA's toolkit."""
+    """The command that installs the libraries of CUDA's toolkit."""
     toolkit = f"nstall the CUDA toolkit {built // 1000}"
     wheels = [name for name in installed if "-cuda" in name]
     return f"Run: pip install -U '{wheels[0]}[ctk]', or i{toolkit}." if wheels else f"I{toolkit}."

@@ -127,7 +127,7 @@ def resume(dev: Device, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopSt
 
 
 def _start(dev: Device, job: Job) -> LoopStopStruct:
-    """How the neurons stand at time zero."""
+    """States of the neurons at time zero."""
     if job.start is not None:
         start = start_loop(job)
         return LoopStopStruct(*map(dev.asarray, (*start.stop, *(start.adapted or ()))))
@@ -142,7 +142,7 @@ def _start(dev: Device, job: Job) -> LoopStopStruct:
 
 
 def advance(dev: Device, job: Job, launch: "Running", span: Floats) -> SpikeTrains:
-    """All spikes from where the neurons stand on, which is ``span`` ms of every sample."""
+    """Spikes from the states of the neurons on, over ``span`` ms of every sample."""
     xp, size, n = dev.xp, job.stage.population.size, job.n_samples
     count, status = dev.zeros(n, np.int32), dev.zeros(n, np.int32)
     reached = dev.zeros(n, np.float64)
@@ -179,12 +179,12 @@ def new_bundles(dev: Device, job: Job, capacity: int) -> BundlesStruct:
 
 
 class Running(Protocol):
-    """What runs the samples of a loop."""
+    """A launcher of the kernel that runs the samples of a loop."""
 
     def run(
         self, limit: Array, capacity: int, count: Array, status: Array, reached: Array
     ) -> RoundStruct:
-        """Those whose limit is not -1."""
+        """Run the samples whose limit is not -1."""
 
 
 class _Forward:
@@ -233,7 +233,7 @@ class _Forward:
         return written
 
     def _of_windows(self, windows: Windows, capacity: int) -> WindowsStruct:
-        """What ``windows_forward`` takes besides."""
+        """Further arguments of ``windows_forward``."""
         dev, job, n, real = self._dev, self._job, self._job.n_samples, real_type(self._job)
         basis = windows.basis
         shares = algorithm_by_windows(job.stage) is Algorithm.LOOP_STRETCHES

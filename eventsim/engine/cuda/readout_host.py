@@ -39,7 +39,7 @@ PARTS_BYTES, PARTS = 64 * 2**20, 256
 
 
 class _Readout:
-    """One job on the device."""
+    """Arrays of a readout's job on the device."""
 
     def __init__(self, dev: Device, job: Job, rate: float) -> None:
         self._dev, self._job = dev, job
@@ -52,7 +52,7 @@ class _Readout:
         self._gains = GainTableStruct(values, job.stage.population.size, rate, per_ms)
 
     def of_source(self, k: int) -> list[Any]:
-        """What both kernels take of synapses, spikes and table."""
+        """Synapses, spikes and table of source ``k``, as both kernels take them."""
         place, source = self._dev.asarray, self._job.sources[k]
         spikes = SourceSpikesStruct(
             place(source.offsets), place(source.times), place(source.neurons), self._duration,

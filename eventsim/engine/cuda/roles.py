@@ -1,4 +1,4 @@
-"""What kernels are called with. Declared here for both sides, as ``compiled/roles.py`` does it.
+"""Arguments of kernels, declared here for both sides, as in ``compiled/roles.py``.
 
 A role is a class of arrays and numbers that go to a kernel as one struct, by value: of class
 ``TapeStruct`` the struct ``Tape``, with the same fields. What a field is says its annotation: an
@@ -127,7 +127,7 @@ class TapeStruct(NamedTuple):
 
 
 class WayBackStruct(NamedTuple):
-    """How far samples go back, and with what.
+    """Begin of the way back, and the states carried to it.
 
     To time zero, where they start, from an adjoint state of zero, without arrays; or over a piece
     (:class:`eventsim.engine.contract.piece.Piece`).
@@ -142,7 +142,7 @@ class WayBackStruct(NamedTuple):
 
 
 class ChunksStruct(NamedTuple):
-    """How samples are divided on the way back, and the :class:`.adjoint_series.Span` of series."""
+    """Chunks of samples on the way back, and the :class:`.adjoint_series.Span` of series."""
 
     bounds: Ints  # [chunks + 1]: samples bounds[c] : bounds[c + 1] are chunk c
     middle: float  # 1/ms
@@ -150,7 +150,7 @@ class ChunksStruct(NamedTuple):
 
 
 class LayerFoundStruct(NamedTuple):
-    """What the way back of shared events finds; each chunk has its own."""
+    """Gradients from the way back of shared events; each chunk has its own."""
 
     by_weight: RealsOut  # [chunks, n_rows, neurons]
     effects: RealsOut  # dL/dt, [tiles, events]
@@ -160,7 +160,7 @@ class LayerFoundStruct(NamedTuple):
 
 
 class ArrivalsFoundStruct(NamedTuple):
-    """What the way back of arrivals finds: by arrival, at the place it had before it was sorted."""
+    """Gradients by arrival from the way back, at the places before arrivals were sorted."""
 
     by_arrival: RealsOut  # dL/d(scaled weight)
     later: RealsOut  # dL/dt
@@ -180,7 +180,7 @@ class ArrivingStruct(NamedTuple):
 
 
 class LoopStruct(NamedTuple):
-    """How the neurons are joined: Loop of bundles.py."""
+    """Connections of a loop: Loop of bundles.py."""
 
     start: Ints  # of every neuron's bundles
     first: Ints  # synapses of every bundle
@@ -219,7 +219,7 @@ class RoundStruct(NamedTuple):
 
 
 class LoopStopStruct(NamedTuple):
-    """How the neurons of a loop stand: a :class:`.loop_state.LoopStop`, with an :class:`.Adapted`.
+    """States of a loop's neurons: a :class:`.loop_state.LoopStop`, with an :class:`.Adapted`.
 
     ``until`` is not above 0 where V is not held.
     """
@@ -262,7 +262,7 @@ class RoomStruct(NamedTuple):
 
 
 class WindowsStruct(NamedTuple):
-    """How a loop goes by windows: engine/contract/windowing.py; and room for what it takes."""
+    """Windows of a loop: engine/contract/windowing.py; and their work space."""
 
     length: float
     reach: float
@@ -280,7 +280,7 @@ class WindowsStruct(NamedTuple):
 
 
 class PlacesStruct(NamedTuple):
-    """Where the neurons of every chunk are on their way back, [chunks, neurons]: work space."""
+    """Places of every chunk's neurons on their way back, [chunks, neurons]: work space."""
 
     adjoint: RealsOut  # [chunks, 5, neurons]
     reached: DoublesOut
@@ -290,7 +290,7 @@ class PlacesStruct(NamedTuple):
 
 
 class LoopFoundStruct(NamedTuple):
-    """What the way back of a loop finds; each chunk has its own."""
+    """Gradients from the way back of a loop; each chunk has its own."""
 
     by_weight: RealsOut  # [chunks, n_synapses]
     by_delay: DoublesOut  # [chunks, n_synapses]
@@ -340,14 +340,14 @@ class IntegralsBackStruct(NamedTuple):
 
 
 class TableStruct(NamedTuple):
-    """Where a table goes that is made in double precision: rounded where the state is single."""
+    """Room for a table made in double precision: rounded where the state is single."""
 
     values: DoublesOut | None
     rounded: SinglesOut | None
 
 
 class ParametersStruct(NamedTuple):
-    """What a table of neurons is made of, [n]."""
+    """Parameters of neurons, from which their table is made, [n]."""
 
     tau_mem: Doubles
     tau_syn: Doubles
@@ -450,7 +450,7 @@ class AdamFactorsStruct(NamedTuple):
 
     @classmethod
     def of(cls, step: AdamStep) -> "AdamFactorsStruct":
-        """Those of a step."""
+        """The factors of a step."""
         kept1, kept2 = step.beta1, step.beta2
         bias1, bias2 = 1.0 - kept1**step.number, 1.0 - kept2**step.number
         return cls(step.factor, step.clip, 1.0 - kept1, 1.0 - kept2, bias1, bias2, step.epsilon)
@@ -471,7 +471,7 @@ class LinearTablesStruct(NamedTuple):
 
 
 class LinearJumpsStruct(NamedTuple):
-    """What happens to linear neurons at once, and where they start."""
+    """Effect of a spike on its linear neuron, and the states at the start."""
 
     keep: Reals
     jump: Reals
@@ -482,7 +482,7 @@ class LinearJumpsStruct(NamedTuple):
 
 
 class LinearWiresStruct(NamedTuple):
-    """What synapses, and self-connections by neuron, add to which state."""
+    """Weights, delays and states of synapses, and of self-connections by neuron."""
 
     weight: Reals
     state: Rows
@@ -511,7 +511,7 @@ class LinearTapeStruct(NamedTuple):
 
 
 class LinearLogStruct(NamedTuple):
-    """What happened to all pairs, step by step: work space."""
+    """A log of all pairs' steps: work space."""
 
     state: RealsOut  # [steps, STATES], before the step
     span: DoublesOut  # ms
@@ -519,7 +519,7 @@ class LinearLogStruct(NamedTuple):
 
 
 class LinearStandingStruct(NamedTuple):
-    """How linear neurons stand, by pair: LinearStop of engine/contract/linear.py."""
+    """States of linear neurons by pair: LinearStop of engine/contract/linear.py."""
 
     x: RealsOut  # [samples, neurons, STATES]
     time: DoublesOut  # of the last event
@@ -529,7 +529,7 @@ class LinearStandingStruct(NamedTuple):
 
 
 class LinearDuesStruct(NamedTuple):
-    """When linear neurons are due, by pair: LinearDue. Work space."""
+    """Due times of linear neurons, by pair: LinearDue. Work space."""
 
     time: DoublesOut
     seen: DoublesOut
@@ -538,7 +538,7 @@ class LinearDuesStruct(NamedTuple):
 
 
 class LinearSentStruct(NamedTuple):
-    """What the spikes of a loop send to it."""
+    """Arrivals of a loop's own spikes."""
 
     first: Ints  # of every spike, and their number: its places among the spikes of sources
     spike: Ints
@@ -547,7 +547,7 @@ class LinearSentStruct(NamedTuple):
 
 
 class LinearMarksStruct(NamedTuple):
-    """Where pairs are on their way back: work space of loops."""
+    """Places of pairs on their way back: work space of loops."""
 
     adjoint: RealsOut  # [pairs, STATES]
     step: IntsOut
@@ -559,7 +559,7 @@ class LinearMarksStruct(NamedTuple):
 def on_host(
     stop: StopStruct | LoopStopStruct, get: Callable[[Array], NDArray[Any]]
 ) -> tuple[list[Any], Adapted | None]:
-    """How neurons stand, as arrays of NumPy: the fields of a stop, and the adaptation."""
+    """States of neurons as arrays of NumPy: the fields of a stop, and the adaptation."""
     *stands, a, last = (None if values is None else get(values) for values in stop)
     return stands, None if a is None else Adapted(a, last)
 

@@ -122,7 +122,7 @@ class SharedLayer:
 def _since(
     dev: Device, events: DeviceEvents, state: LayerState
 ) -> tuple[DeviceEvents, NDArray[np.int64]]:
-    """Those that are pending and those after the state, and how many of a sample's are met."""
+    """Pending events and those after the state, and the number of each sample's that are met."""
     found = since(dev, events, dev.asarray(state.begin))
     offsets, times, rows = with_pending(
         state.pending, dev.get(found.offsets), dev.get(found.times), dev.get(found.rows)

@@ -73,7 +73,7 @@ def place_start(dev: Device, job: Job) -> PlacedState:
 
 @dataclass(frozen=True, eq=False)
 class Grouping:
-    """Where the spikes of a population lie by (sample, neuron).
+    """Places of a population's spikes by (sample, neuron).
 
     ``first`` is the first of every pair and their total, ``order`` the number of each in the tape,
     ``count`` how many every pair has.
@@ -143,7 +143,7 @@ def collect(dev: Device, job: Job, run: Callable[[BuffersStruct], None]) -> Spik
 
 
 class _Verdict(NamedTuple):
-    """Of a round: the largest count, pairs without room, pairs that ran away, sum of all counts."""
+    """Verdict of a round: largest count, pairs without room, pairs that ran away, sum of counts."""
 
     most: int
     short: int

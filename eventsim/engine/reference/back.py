@@ -16,7 +16,7 @@ from eventsim.events import SpikeTrains
 
 @dataclass
 class Sums:
-    """What all neurons of a stage add to; ``parameters`` are those of the kind of neurons."""
+    """Sums over all neurons of a stage; ``parameters`` are those of the kind of neurons."""
 
     weights: Floats
     delays: Floats
@@ -92,7 +92,7 @@ def go_back(
     job: Job, sample: int, log: Log, turns: Sequence[AbstractBack], by_time: Floats,
     by_voltage: Floats,
 ) -> None:  # fmt: skip
-    """All steps of a log, from its end; what a loop's spikes cause there goes into ``by_time``."""
+    """Go back over all steps of a log; dL/dt caused by a loop's spikes goes into ``by_time``."""
     for n, step in reversed(log):
         turn = turns[n]
         if isinstance(step, Arrival):

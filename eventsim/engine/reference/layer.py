@@ -149,7 +149,7 @@ class Walk(AbstractWalk):
 def walk(
     job: Job, state: LayerState, p: Neuron, sample: int, neuron: int
 ) -> tuple[list[Step], tuple[float, ...], tuple[float, float]]:
-    """All steps of one neuron in one sample, in order of time.
+    """Steps of one neuron in one sample, in order of time.
 
     And the neuron and its adaptation right after its last arrival or return, as
     :class:`LayerState` has them.
@@ -181,7 +181,7 @@ def resume(job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
 
 
 def _advance(job: Job, state: LayerState) -> tuple[SpikeTrains, Stop, Adapted | None]:
-    """All spikes from ``state`` on, and the state and adaptation after the last events."""
+    """Spikes from ``state`` on, and the state and adaptation after the last events."""
     offsets, parameters, rows = [0], neurons(job), []
     end = Stop(*(values.copy() for values in state.stop))
     adapted = state.adapted and Adapted(*(values.copy() for values in state.adapted))

@@ -1,4 +1,4 @@
-r"""One spiking population, backward: the steps of the forward walk, read from the end.
+r"""The backward pass of a spiking population: the steps of the forward walk, from the last on.
 
 :math:`\alpha = \partial L / \partial v` and :math:`\beta = \partial L / \partial I` are carried
 through every step by the transpose of its linear map; parameters collect the derivative of that

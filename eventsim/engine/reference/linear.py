@@ -18,7 +18,7 @@ from eventsim.neuron.linear_flow import BEYOND, NeuronFlow, Vector, times
 
 
 class LinearCell(NamedTuple):
-    """One neuron; ``state_of`` is the state that an arrival raises, by synapse."""
+    """A linear neuron; ``state_of`` is the state that an arrival raises, by synapse."""
 
     free: NeuronFlow
     held: NeuronFlow
@@ -109,7 +109,7 @@ class LinearWalk(AbstractWalk):
 def run_sample(
     job: Job, cells: LinearCells, neurons: list[LinearCell], sample: int
 ) -> tuple[Log, list[LinearWalk]]:
-    """All steps of all neurons, see the module, and the neurons after their last events."""
+    """Steps of all neurons, see the module, and the neurons after their last events."""
     end, start = float(job.duration[sample]), linear_start(job, cells)[sample].tolist()
     walkers = [LinearWalk(p, start[n], end, gather(job, sample, n)) for n, p in enumerate(neurons)]
     everyone, log = list(range(len(walkers))), Log()

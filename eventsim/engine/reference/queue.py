@@ -43,7 +43,7 @@ def resume(job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
 
 
 def _advance(job: Job, state: LoopState, stop: LoopStop) -> tuple[SpikeTrains, Adapted | None]:
-    """All spikes from the state on, and the adaptation then.
+    """Spikes from the state on, and the adaptation behind the last events.
 
     Where the neurons stand then is written to ``stop``.
     """

@@ -126,7 +126,7 @@ class AbstractWalk(ABC):
 
     @abstractmethod
     def meet(self, arrival: Arrival | None) -> None:
-        """What an arrival does to the state; None is a spike of its own that returns."""
+        """Effect of an arrival on the state; None is an own spike that returns."""
 
     def due(self) -> tuple[float, bool]:
         """Time of the next event or of the end, and whether it is a crossing."""
@@ -141,7 +141,7 @@ class AbstractWalk(ABC):
         return (crossing, True) if crossing < until else (until, False)
 
     def step(self, time: float, *, crosses: bool) -> Iterator[Step]:
-        """What happens up to the next event, which :meth:`due` said, and the event."""
+        """The flow up to the next event, which :meth:`due` gave, and the event."""
         yield self.flow(time)
         if crosses:
             yield from self._fire()

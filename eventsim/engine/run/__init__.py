@@ -1,4 +1,4 @@
-"""What runs a plan by a backend, whole or in chunks, and reads voltages from its tape.
+"""Runs of a plan by a backend, whole or in chunks, and voltages read from their tapes.
 
 ``run`` and ``chunks`` go from stage to stage, ``simulation`` by either of them, with ``starts``
 (voltages and currents at time zero), ``saved`` (the state of a run in a file), ``members`` (loops),

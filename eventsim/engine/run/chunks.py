@@ -271,7 +271,7 @@ def run_chunk(
 
 
 def _telling(kept: Kept, backend: str, precision: str) -> dict[str, str]:
-    """Of which run a state is, as its file tells it."""
+    """Description of the run that a state belongs to, for the file of the state."""
     assert kept.values is not None
     values = digest_of({key: copy for key, (_, copy) in kept.values.items()})
     return {
@@ -300,7 +300,7 @@ def _start_parts(net: Network, plan: Plan, n_samples: int, precision: Precision)
 
 
 def _kept_of(net: Network, engine: Backend, precision: Precision, kept: Kept | None) -> Kept:
-    """That of the chunk before if it still holds; else of a network that was checked again."""
+    """Kept values of the chunk before if they still hold; else of a network checked again."""
     if kept is not None and kept.holds(net):
         net.check_patterns()
         return kept
@@ -335,7 +335,7 @@ def _before_next(
     adapted: Mapping[str, Adapted],
     linear: Mapping[str, LinearStop],
 ) -> Before:
-    """What the next chunk depends on of all that happened until the end of this one."""
+    """State that the next chunk needs of all chunks until the end of this one."""
     end = tape.stream.duration
     left = {name: one.where(still_acting(plan, name, one, end)) for name, one in acting.items()}
     population = {p.name: p for p in plan.populations}
@@ -414,7 +414,7 @@ def _check_follows(
 
 
 def still_acting(plan: Plan, name: str, spikes: SpikeTrains, end: Floats) -> NDArray[np.bool_]:
-    """Which of a population's spikes act on anything at or after ``end``, ms by sample.
+    """A mask of a population's spikes that act on anything at or after ``end``, ms by sample.
 
     They are on their way to a target, or hold their neuron; and those shortly before, on which the
     current of a neuron that is let go depends.
@@ -427,7 +427,7 @@ def still_acting(plan: Plan, name: str, spikes: SpikeTrains, end: Floats) -> NDA
 
 
 def _lasting(plan: Plan, name: str) -> tuple[Floats, float]:
-    """How long a spike of every neuron of a population acts, ms [size], and the margin."""
+    """Times for which spikes of a population's neurons act, ms [size], and the margin."""
     spiking = [p for p in plan.populations if p.is_spiking]
     size = next(p.size for p in plan.populations if p.name == name)
     longest = np.zeros(size)

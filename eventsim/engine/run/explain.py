@@ -39,7 +39,7 @@ MS_PER_S = 1000.0
 
 @dataclass(frozen=True)
 class ArrivingEvents:
-    """What one projection brings to a neuron in one recording."""
+    """Events of one projection at a neuron in one recording."""
 
     # projection, source: Names
     projection: str
@@ -299,7 +299,7 @@ class _Brought(NamedTuple):
 
 
 class _Neuron(NamedTuple):
-    """What the drive depends on."""
+    """Parameters of a neuron on which its drive depends."""
 
     tau_mem: float
     tau_syn: float
@@ -386,7 +386,7 @@ def _peak(one: _Neuron, brought: list[_Brought], duration: float) -> tuple[float
 
 
 def _arriving(projection: Projection, found: _Brought, one: _Neuron, at: float) -> ArrivingEvents:
-    """One projection, with what it adds to the drive at its peak."""
+    """Events of one projection, with what they add to the drive at its peak."""
     before = found.time <= at
     gain = [lif.synaptic_gain(float(at - t), one.tau_mem, one.tau_syn) for t in found.time[before]]
     added = one.resistance * found.weight[before] * np.array(gain, np.float64)

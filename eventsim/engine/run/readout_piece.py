@@ -37,12 +37,12 @@ class _Piece:
 
     @cached_property
     def arrivals(self) -> Arrivals:
-        """All of the job."""
+        """Arrivals of the job at all outputs."""
         return find_arrivals(self.job, np.arange(self.job.stage.population.size))
 
     @cached_property
     def which(self) -> Ints:
-        """Of the arrivals those from the begin on."""
+        """Numbers of the arrivals from the begin on."""
         row = self.arrivals.row // self.job.stage.population.size
         found: Ints = np.flatnonzero(self.arrivals.time >= self.begin[row])
         return found

@@ -137,7 +137,7 @@ def extended(net: Network, stream: EventStream, tail: float | None) -> EventStre
 
 
 def sources(net: Network, tape: SpikeTape) -> dict[str, SourceSpikes]:
-    """What every population sends, by name: all but the readouts. Views."""
+    """Spikes that populations send, by name: of all but the readouts. Views."""
     tape.require_all("SpikeTape")
     return {
         name: source_of(tape.stream if population is net.input else tape[name])
@@ -311,7 +311,7 @@ def check_network(
 
 
 def run_by(plan: Plan, engine: Backend) -> dict[str, str]:
-    """What runs every stage: its algorithm, or the name of a backend that has its own way."""
+    """Algorithm of every stage, or the name of a backend that has its own way."""
     own_way = None if getattr(engine, "by_algorithm", False) else engine.name
     return algorithms_of(plan, definition=own_way)
 

@@ -43,7 +43,7 @@ Telling = dict[str, str]
 
 
 class SavedParts(NamedTuple):
-    """What a file has of a :class:`eventsim.RunState`; linear neurons stand as their loop says."""
+    """Parts of a :class:`eventsim.RunState` in a file; those of linear neurons are in loops."""
 
     end: Floats
     layers: Mapping[str, LayerState]
@@ -89,7 +89,7 @@ class SavedState:
             raise NetworkError(self._path, f"is the state of {what}", remedy=remedy)
 
     def parts(self, start: SavedParts, stages: Sequence[Stage]) -> SavedParts:
-        """What the file holds, in the form of a state at time zero of the stages."""
+        """The content of the file, in the form of a state at time zero of the stages."""
         words, remedy = "is not the whole state of a run ({})", "Run again, and save the state."
         failures = (KeyError, ValueError, TypeError, IndexError, OverflowError, EventSimError)
         with reported(self._path, words, *failures, remedy=remedy, error=StorageError):
@@ -120,7 +120,7 @@ def _check(archive: Archive) -> None:
 
 
 def _parts(value: Any) -> list[tuple[str, Any]] | None:
-    """What a record or a table consists of, by name; None of an array or a number."""
+    """Parts of a record or a table, by name; None for an array or a number."""
     if isinstance(value, Mapping):
         return [(str(k), value[name]) for k, name in enumerate(sorted(value))]
     if isinstance(value, tuple):
@@ -131,7 +131,7 @@ def _parts(value: Any) -> list[tuple[str, Any]] | None:
 
 
 def _flat(place: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """All arrays and numbers, by where they lie."""
+    """Arrays and numbers of a record, by their paths."""
     parts = _parts(value)
     if parts is None:
         if value is not None:

@@ -41,7 +41,7 @@ from eventsim.engine.run.voltage_kernel import kernel, kernel_slopes
 
 
 class Rates(NamedTuple):
-    """Of membranes and synapses, 1/ms, [rows]."""
+    """Rates of membranes and synapses, 1/ms, [rows]."""
 
     a: Array
     b: Array
@@ -57,7 +57,7 @@ class Met(NamedTuple):
 
 
 class Begin(NamedTuple):
-    """Where rows begin: ms, v and J, [rows]."""
+    """Begin of each row: ms, v and J, [rows]."""
 
     time: Array
     v: Array

@@ -92,7 +92,7 @@ def tell_ties(found: Iterable[Ties]) -> None:
 
 
 def ties_of(plan: Plan, tape: SpikeTape) -> tuple[Ties, ...]:
-    """One for each loop of a run, or a piece of one, that has some; often none.
+    """Ties of each loop of a run, or a piece of one, that has some; often none.
 
     The tape is on the host.
     """
@@ -129,7 +129,7 @@ def _joined(stage: Stage, one: Ints, other: Ints) -> Any:
 
 
 def _ways(stage: Stage, neurons: Ints) -> Iterator[tuple[int, int]]:
-    """Which of these neurons reaches which of them without delay."""
+    """Pairs of these neurons of which one reaches the other without delay."""
     for projection in stage.lateral:
         start, into = stage.start_of(projection.source), stage.start_of(projection.target)
         source, target = projection.sources() + start, projection.targets() + into

@@ -163,7 +163,7 @@ def current(
 
 
 class _Call(NamedTuple):
-    """Who asks, and of what."""
+    """A request for traces, with the name of the function."""
 
     where: str
     net: Network
@@ -386,7 +386,7 @@ class _Marks:
 
 
 def _running_counts(number: Ints, row: Ints, shape: tuple[int, ...]) -> Ints:
-    """How many of a row have that number or a lower one, [numbers, rows]."""
+    """Counts of a row's entries with that number or a lower one, [numbers, rows]."""
     counts = np.bincount(number * shape[1] + row, minlength=shape[0] * shape[1])
     found: Ints = np.cumsum(counts.reshape(shape), axis=0)
     return found

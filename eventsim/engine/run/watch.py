@@ -1,4 +1,4 @@
-"""What a person sees of a long run: how far it is, and about how long it still takes.
+"""Progress of a long run for a person, and about how long it still takes.
 
 A bar appears on a terminal or in a notebook once a run has taken :data:`PATIENCE` seconds, and
 goes when it ends. Loops on the processor say how far they are, in ms of all samples; another stage
