@@ -36,7 +36,7 @@ from eventsim.events import Dataset, StoredStream
 from eventsim.events.begin import edges, spread
 from eventsim.events.labelled import BEGINS, Texts, recordings_of
 from eventsim.events.stored import Columns, write_stored
-from eventsim.events.targets import TARGETS, Targets, targets_of
+from eventsim.events.targets import TARGETS, Values, targets_of
 
 MS_PER_S = 1000.0
 MOST_NAMED = 6  # files in a message
@@ -192,7 +192,7 @@ def _imported_from(
     return _imported(place, form, out, part, notes) | _told(columns.get("splits"), targets)
 
 
-def _told(splits: Texts | None, targets: Targets | None) -> dict[str, Any]:
+def _told(splits: Texts | None, targets: Values | None) -> dict[str, Any]:
     """Parts and targets of what was imported, plain values."""
     given = [] if splits is None else splits.tolist()
     summary = None if targets is None else targets.summary()
@@ -326,7 +326,7 @@ def _import_labelled(
 
 def _with_targets(
     data: Dataset, table: TargetTable, rows: Sequence[Labelled], zero: Floats
-) -> tuple[Dataset, Targets]:
+) -> tuple[Dataset, Values]:
     """The recordings, each as long as its last target at least, and their targets."""
     if len(data) != len(rows):
         raise DataError(
@@ -336,7 +336,7 @@ def _with_targets(
             "Say which by a column 'sample'.",
         )
     of_row = {id(row): lines for row, lines in zip(table.rows, table.targets, strict=True)}
-    targets = Targets.of_lines(
+    targets = Values.of_lines(
         [of_row[id(row)] for row in rows],
         zero=zero,
         duration=data.stream.duration,

@@ -11,17 +11,15 @@ from eventsim.arrays import Floats
 from eventsim.cli import terminal
 from eventsim.cli.answers import noted, one_stream, recordings_of, show_answers, write_csv
 from eventsim.cli.events import Events
-from eventsim.cli.targets import numbered
 from eventsim.cli.train_settings import TypedTraining
 from eventsim.datasets.formats import format_of
 from eventsim.events import StoredStream
 from eventsim.events.targets import TARGETS
 from eventsim.report.numbers import error_units, r2_rows
-from eventsim.report.record import FitRecord
-from eventsim.runs.regression import LOSS
 from eventsim.runs.run import Run, Which
 from eventsim.train import RegressionConfig, TrainConfig
 from eventsim.train.loss_settings import ValuesLoss
+from eventsim.train.regression import numbered
 
 
 def has_targets(data: str | None) -> bool:
@@ -39,8 +37,8 @@ def base_of(asked: TypedTraining) -> TrainConfig:
     are calibrated and lifted, and rates are kept in their band. Regression is asked for by its
     loss, or by data with values and no other loss.
     """
-    fits_values = asked.loss == LOSS or (asked.loss is None and has_targets(asked.data))
-    return base_for_values() if fits_values else TrainConfig()
+    loss = ValuesLoss().kind if asked.loss is None and has_targets(asked.data) else asked.loss
+    return base_for_values() if loss == ValuesLoss().kind else TrainConfig()
 
 
 def base_for_values() -> TrainConfig:
@@ -53,13 +51,15 @@ def base_for_values() -> TrainConfig:
 
 def report_values(run: Run, out: Path | None, forms: Sequence[str], *, as_json: bool) -> None:
     """Write the page of a run again."""
-    from eventsim.report.regression import write_fit  # loads Matplotlib
+    from eventsim.report.write import write_fit  # loads Matplotlib
 
     test = run.data("test")
-    record = run.record(test, run.checked(test))
-    assert isinstance(record, FitRecord)
+    guess = run.result.get("guess_mean_squared_error")
+    record = run.record(test, run.checked(test), guess=guess)
     page = write_fit(out or run.folder / "index.html", record, forms=forms)
-    shown = {**record.result, "folder": str(run.folder), "report": str(page)}
+    # Runs of the days before 0.3.0 keep the unit of errors in their settings alone.
+    shown = {"loss_scale": list(record.loss_scale), **run.result}
+    shown |= {"folder": str(run.folder), "report": str(page)}
     terminal.present(shown, show_run, as_json=as_json)
 
 
@@ -133,7 +133,7 @@ def show_run(outcome: Mapping[str, Any]) -> None:
             if chosen is not None
             else []
         ),
-        ["unit of errors in the loss", error_units(outcome)],
+        ["unit of errors in the loss", error_units(test["outputs"], outcome["loss_scale"])],
         ["trained parameters", f"{outcome['trained_parameters']:,}"],
         *terminal.end_rows(outcome),
         ["training time", f"{outcome['training_seconds']:.1f} s"],

@@ -254,7 +254,6 @@ def _training(given: _Given, labelled: AnyDataset | None) -> RunRecord | Unmade:
     whole = own and given.samples is None
     guess = run.result.get("guess_accuracy") if whole and run.finished else None
     record = run.record(labelled, run.checked(labelled), guess=guess)
-    assert isinstance(record, RunRecord)  # of classes
     if own:
         return record
     n, met = given.measured.recordings, given.measured.of_training

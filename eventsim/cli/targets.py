@@ -1,6 +1,7 @@
 """Regression by ``eventsim evaluate``: how well a network fits wanted values."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,11 @@ from eventsim.events.labelled import described
 from eventsim.matrix import require
 from eventsim.network import Network
 from eventsim.report.numbers import r2_rows
-from eventsim.runs.regression import described_fit
 from eventsim.runs.run import Run, on_backend
 from eventsim.train import MeanSquaredError, TrainConfig, evaluate_regression
 from eventsim.train.choice import config_of
 from eventsim.train.loss_settings import features_of
-from eventsim.train.regression import readout_of
+from eventsim.train.regression import numbered, readout_of
 
 Wanted = tuple[MeanSquaredError, tuple[str, ...]]  # and the names of the outputs
 ASSUMED = "taken in the order of the file, since nothing says the network's"  # several outputs
@@ -49,9 +49,8 @@ def measured_fit(
         "data": named.name,
         "split": named.part,
         "measured": measured.to_dict(),
-        "samples": named.stream.n_samples,
         "readout": loss.readout,
-        **described_fit(found, names),
+        **replace(found, outputs=names).described(),
         "outputs_assumed": assumed,
         "backend": on.name,
         "device": on.device,
@@ -89,11 +88,6 @@ def read_wanted(path: Path, net: Network, run: Run | None) -> Wanted:
             raise DataError(path, f"has no array {', '.join(sorted(missing))}", expected)
         loss = MeanSquaredError(archive.read("targets"), archive.read("times"), readout)
     return loss, numbered(loss.targets.shape[2])
-
-
-def numbered(n: int) -> tuple[str, ...]:
-    """Names of outputs that have none of their own."""
-    return tuple(f"output {k}" for k in range(n))
 
 
 def show_fit(found: Mapping[str, Any]) -> None:

@@ -22,9 +22,7 @@ from eventsim.folders import locked
 from eventsim.measures import INTERVAL, interval_text, measure_name
 from eventsim.network import Network
 from eventsim.report.numbers import percent, training_times
-from eventsim.report.record import FitRecord
 from eventsim.runs.execution import Execution, Outcome, execute
-from eventsim.runs.regression import execute_values
 from eventsim.runs.run import load_run
 from eventsim.runs.settings import RunSettings, check_same_run
 from eventsim.train import (
@@ -255,10 +253,6 @@ def _reported(folder: Path, outcome: Outcome, start: RunStart) -> Path:
     """Write the report; what cannot be written leaves a trained network that is saved."""
     forms = opt.forms_of(start.figures)
     try:
-        if isinstance(outcome.record, FitRecord):
-            from eventsim.report.regression import write_fit  # loads Matplotlib
-
-            return write_fit(folder / "index.html", outcome.record, forms=forms)
         from eventsim.report.write import write_report  # loads Matplotlib
 
         return write_report(folder, outcome.record, forms=forms)
@@ -295,8 +289,7 @@ def _run(
         callback=Several(*watchers),
         group=group,
     )
-    run = execute_values if settings.fits_values else execute
-    return run(settings, folder, how, net=net)
+    return execute(settings, folder, how, net=net)
 
 
 def _is_finished(settings: RunSettings, folder: Path) -> bool:

@@ -21,10 +21,10 @@ from eventsim.events.poisson import poisson
 from eventsim.events.stored import Recording, StoredStream, gather, write_stored
 from eventsim.events.stream import EventStream, concatenate
 from eventsim.events.tape import SpikeTape, SpikeTrains
-from eventsim.events.targets import Targets
+from eventsim.events.targets import Classes, Strings, Values
 
 __all__ = [
-    "AnyDataset", "AudioTables", "Dataset", "DatasetInfo", "EncoderOperations", "EventStream",
-    "Recording", "SpikeTape", "SpikeTrains", "StoredStream", "Targets", "activity", "concatenate",
-    "gather", "merge", "poisson", "stratified_split", "write_stored",
+    "AnyDataset", "AudioTables", "Classes", "Dataset", "DatasetInfo", "EncoderOperations",
+    "EventStream", "Recording", "SpikeTape", "SpikeTrains", "StoredStream", "Strings", "Values",
+    "activity", "concatenate", "gather", "merge", "poisson", "stratified_split", "write_stored",
 ]  # fmt: skip

@@ -24,7 +24,6 @@ A file of targets (:mod:`eventsim.events.targets`) has values in place of ``labe
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -50,7 +49,7 @@ from eventsim.entries import Share, parse_json, shown
 from eventsim.errors import DataError, ShapeError, StorageError
 from eventsim.events.stored import AGAIN, Recording, StoredStream, write_stored
 from eventsim.events.stream import EventStream, concatenate
-from eventsim.events.targets import NAMES, TARGETS, Targets, targets_of
+from eventsim.events.targets import TARGETS, Classes, Strings, Values, targets_of
 
 if TYPE_CHECKING:
     # A default of a type variable is known to Python from 3.13 on, to type checkers before.
@@ -120,7 +119,7 @@ class Dataset(Generic[Stream_co]):
     split
         Which part of which division this is.
     targets
-        :class:`eventsim.events.Targets` of every recording, for regression; the labels are then
+        :class:`eventsim.events.Values` of every recording, for regression; the labels are then
         all of one class.
 
     Raises
@@ -136,7 +135,7 @@ class Dataset(Generic[Stream_co]):
     groups: Texts | None
     keys: Texts | None
     split: str
-    targets: Targets | None
+    targets: Values | None
 
     def __init__(
         self,
@@ -148,7 +147,7 @@ class Dataset(Generic[Stream_co]):
         keys: ArrayLike | None = None,
         split: str = "",
         *,
-        targets: Targets | None = None,
+        targets: Values | None = None,
     ):
         where = "Dataset" if info is None else info.name
         n, names = stream.n_samples, tuple(str(name) for name in class_names)
@@ -188,13 +187,18 @@ class Dataset(Generic[Stream_co]):
         of = f"{len(self.class_names)} classes" if self.targets is None else "targets"
         return f"Dataset({self.stream!r}, {of})"
 
+    @property
+    def target(self) -> Classes | Strings | Values:
+        """What is to be answered: a class, a string (blanks in names of classes) or values."""
+        if self.targets is not None:
+            return self.targets
+        kind = Strings if any(" " in name for name in self.class_names) else Classes
+        return kind(self.labels, self.class_names)
+
     def features(self, names: Collection[str] | None = None) -> Mapping[str, str]:
         """Whether they have classes, strings or values, as :mod:`eventsim.matrix` calls it."""
-        if self.targets is not None:
-            return {"values": "the recordings have values"}
-        if any(" " in name for name in self.class_names):
-            return {"strings": "the recordings have strings"}
-        return {"classes": "the recordings have classes"}
+        kind = self.target.kind
+        return {kind: f"the recordings have {kind}"}
 
     def __getitem__(self, index: Any) -> Dataset[EventStream]:
         """Selected recordings in memory; ``index`` as in :class:`EventStream`. New arrays."""
@@ -264,17 +268,15 @@ class Dataset(Generic[Stream_co]):
         notes
             What else is known of the whole file, texts by name.
         """
-        own, names = {"labels": self.labels}, {"class_names": json.dumps(self.class_names)}
-        if self.targets is not None:
-            own, names = self.targets.columns, {NAMES: json.dumps(self.targets.names)}
+        target = self.target
         write_stored(
             path,
             recordings_of(self.stream),
             n_channels=self.stream.n_channels,
-            columns={**own, **self.columns(splits=splits, begins=begins)},
+            columns={**target.columns, **self.columns(splits=splits, begins=begins)},
             notes={
                 **(notes or {}),
-                **names,
+                **target.notes,
                 "source": "" if self.info is None else self.info.name,
             },
         )
@@ -432,7 +434,7 @@ def joined(*parts: Dataset) -> Dataset:
         parts[0].info,
         groups,
         keys,
-        targets=Targets.joined(wanted) if wanted else None,
+        targets=Values.joined(wanted) if wanted else None,
     )
 
 

@@ -1,7 +1,14 @@
-"""Targets: the values that a network is to give for recordings, and the times of these values.
+"""The target of a data set: the class, the string or the values that a network is to answer.
 
-They are what regression learns, as labels are what classification learns. In a file of
-:mod:`eventsim.events.stored` they are two columns and a note:
+======================  =================================================================
+:class:`Classes`        one class of every recording
+:class:`Strings`        a string of labels; those that occur are classes with blanks in their names
+:class:`Values`         numbers at times, which regression fits
+======================  =================================================================
+
+Each knows what it counts in a mean (``given``), what a file keeps of it, and how well an answer
+without any input does (``guessed``). In a file of :mod:`eventsim.events.stored` values are two
+columns and a note in place of the labels:
 
 ================  ===================================  =========================================
 ``targets``       float64 [samples, times, outputs]    wanted values, NaN for none
@@ -12,14 +19,15 @@ They are what regression learns, as labels are what classification learns. In a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Floats
+from eventsim.arrays import Floats, Ints
 from eventsim.entries import parse_json
 from eventsim.errors import DataError, StorageError
 from eventsim.events.stored import StoredStream
@@ -30,7 +38,42 @@ Lines = Sequence[tuple[float, tuple[float, ...]]]
 
 
 @dataclass(frozen=True, eq=False)
-class Targets:
+class Classes:
+    """Classes of recordings: int64 [samples], and a name of each class."""
+
+    labels: Ints
+    names: tuple[str, ...]
+    kind: ClassVar[str] = "classes"  # as :mod:`eventsim.matrix` calls it
+
+    @property
+    def given(self) -> int:
+        """Number of answers that are wanted."""
+        return self.labels.size
+
+    @property
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Column of a file."""
+        return {"labels": self.labels}
+
+    @property
+    def notes(self) -> Mapping[str, str]:
+        """Note of a file."""
+        return {"class_names": json.dumps(self.names)}
+
+    def guessed(self, test: Any) -> float:
+        """Accuracy on the :class:`Classes` of a test of always naming the commonest of these."""
+        commonest = self.names[np.bincount(self.labels).argmax()]
+        return float(np.mean(np.array(test.names)[test.labels] == commonest))
+
+
+class Strings(Classes):
+    """Strings of labels: the words of the name of the class."""
+
+    kind = "strings"
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
     """Wanted values of recordings, for regression; what does not fit is refused by the loss.
 
     Attributes
@@ -46,11 +89,12 @@ class Targets:
     values: Floats
     times: Floats
     names: tuple[str, ...]
+    kind: ClassVar[str] = "values"
 
     @classmethod
     def of_lines(
         cls, lines: Sequence[Lines], *, zero: Floats, duration: Floats, names: tuple[str, ...]
-    ) -> Targets:
+    ) -> Values:
         """Targets of the lines of a table, by recording.
 
         ``zero`` is the time on the clock of the table that is 0 in the recording, ms [samples];
@@ -96,7 +140,32 @@ class Targets:
         """Columns of a file: values and times of the targets."""
         return {TARGETS: self.values, TIMES: self.times}
 
-    def ordered(self, names: Sequence[str], where: str) -> Targets:
+    @property
+    def notes(self) -> Mapping[str, str]:
+        """Note of a file: names of the outputs."""
+        return {NAMES: json.dumps(self.names)}
+
+    def guessed(self, test: Any) -> float:
+        """Mean squared error on the :class:`Values` of a test of always giving the mean of these.
+
+        NaN where nothing is wanted.
+        """
+        mean = np.nanmean(self.values, axis=(0, 1))
+        return float(np.nanmean((test.values - mean) ** 2))
+
+    def scale(self, where: str) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of every output; 1 where all its values are equal.
+
+        Raises DataError for an output without any.
+        """
+        there = ~np.isnan(self.values).all(axis=(0, 1))
+        if not there.all():
+            lacks = self.names[int(np.flatnonzero(~there)[0])]
+            raise DataError(where, f"the training part has no target of the output {lacks!r}")
+        size = np.nanstd(self.values, axis=(0, 1))
+        return np.nanmean(self.values, axis=(0, 1)), np.where(differ(self.values), size, 1.0)
+
+    def ordered(self, names: Sequence[str], where: str) -> Values:
         """The same with the outputs in the order of ``names``; DataError unless these are all."""
         if tuple(names) == self.names:
             return self
@@ -113,7 +182,7 @@ class Targets:
         return replace(self, values=values, names=tuple(names))
 
     @classmethod
-    def joined(cls, parts: Sequence[Targets]) -> Targets:
+    def joined(cls, parts: Sequence[Values]) -> Values:
         """Targets of several sets of recordings, one after the other; outputs as in the first.
 
         A set with fewer times than another has NaN behind them. Raises DataError for other outputs.
@@ -127,7 +196,7 @@ class Targets:
             times.append(np.pad(part.times, lacks, mode="edge"))
         return cls(np.concatenate(values), np.concatenate(times), parts[0].names)
 
-    def of(self, samples: Any) -> Targets:
+    def of(self, samples: Any) -> Values:
         """Targets of some recordings."""
         return replace(self, values=self.values[samples], times=self.times[samples])
 
@@ -143,7 +212,7 @@ def differ(values: Floats) -> NDArray[np.bool_]:
     return found
 
 
-def targets_of(stored: StoredStream) -> Targets:
+def targets_of(stored: StoredStream) -> Values:
     """Targets of recordings in a file; StorageError where it has none, or damaged ones."""
     found, names = stored.columns, stored.notes.get(NAMES, "[]")
     values, times = (np.asarray(found.get(k, np.zeros(0))) for k in (TARGETS, TIMES))
@@ -157,4 +226,4 @@ def targets_of(stored: StoredStream) -> Targets:
             "[samples, times, outputs], [samples, times] and a name of each output",
             "Import the recordings again with --targets.",
         )
-    return Targets(values.astype(np.float64), times.astype(np.float64), tuple(map(str, listed)))
+    return Values(values.astype(np.float64), times.astype(np.float64), tuple(map(str, listed)))

@@ -13,7 +13,6 @@ from typing import Protocol
 from eventsim.engine.contract.registry import set_threads
 from eventsim.experiment.workers import Assignment, Capacity, Ended, Follower, employed
 from eventsim.runs.execution import Execution, execute
-from eventsim.runs.regression import execute_values
 from eventsim.runs.settings import RunSettings, check_same_run
 from eventsim.train.folder import HISTORY, RESULT, RunFolder
 
@@ -89,5 +88,4 @@ def _run(spec: RunSettings, threads: int | None, folder: Path, how: Execution) -
         return  # another worker, which counted as dead, has brought it to its end
     if threads is not None and spec.grid is None:
         set_threads(threads, backend=spec.train.backend)
-    run = execute_values if spec.fits_values else execute
-    run(spec, folder, replace(how, resume=RunFolder(folder).holds_run))
+    execute(spec, folder, replace(how, resume=RunFolder(folder).holds_run))

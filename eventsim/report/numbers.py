@@ -1,6 +1,6 @@
 """Numbers as people read them, with their units."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eventsim.engine.contract.compiling import SHOWN
@@ -60,7 +60,6 @@ def r2_rows(fit: Mapping[str, Any], of: str = "") -> list[list[str]]:
     ]
 
 
-def error_units(result: Mapping[str, Any]) -> str:
+def error_units(names: Sequence[str], scale: Sequence[float]) -> str:
     """The unit in which errors of every output count in the loss of a run of regression."""
-    pairs = zip(result["test"]["outputs"], result["loss_scale"], strict=True)
-    return ", ".join(f"{name} {size:.4g}" for name, size in pairs)
+    return ", ".join(f"{name} {size:.4g}" for name, size in zip(names, scale, strict=True))

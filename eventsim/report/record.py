@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eventsim.arrays import Floats, Ints
 from eventsim.energy import DenseEquivalent, RunCosts
-from eventsim.events import AnyDataset, EventStream, SpikeTape, StoredStream, Targets
+from eventsim.events import AnyDataset, EventStream, SpikeTape, StoredStream
 from eventsim.network import Answer, Network
 from eventsim.network.late import LateBegin, late_begin
-from eventsim.train import DecisionOverTime, Evaluation, RegressionEvaluation, TrainConfig
+from eventsim.train import DecisionOverTime, TrainConfig
 from eventsim.train.choice import answer_of
 from eventsim.train.counting import count_trained, distinct_values
 from eventsim.train.loss_settings import ValuesLoss
@@ -30,19 +30,20 @@ if TYPE_CHECKING:
 Metrics = dict[str, Any]
 
 
-AnyEvaluation = TypeVar("AnyEvaluation", bound=Evaluation | RegressionEvaluation, covariant=True)
-
-
 @dataclass(frozen=True, eq=False)
-class Checked(Generic[AnyEvaluation]):
+class Checked:
     """A network of the run, and its evaluation on held-out data."""
 
     epoch: int  # after which the network was taken, counted from 1
-    evaluation: AnyEvaluation  # on the held-out data
+    # On the held-out data: ``Evaluation`` of classes, ``RegressionEvaluation`` of values
+    evaluation: Any
+
+    def described(self) -> dict[str, Any]:
+        """As plain values."""
+        return {"epoch": self.epoch, **self.evaluation.described()}
 
 
-Result = Checked[Evaluation | RegressionEvaluation]
-Tested = tuple[Result, Result | None]
+Tested = tuple[Checked, Checked | None]
 """The network after the last epoch, and the one that validation chose."""
 
 
@@ -55,16 +56,16 @@ class RunRecord:
     net_before: Network
     net_after: Network
     test: AnyDataset  # held-out data: never used for training or selection
-    last: Checked[Evaluation]  # the network after the last epoch on ``test``
+    last: Checked  # the network after the last epoch on ``test``
     # The network that the validation part chose on ``test``; None without validation
-    selected: Checked[Evaluation] | None = None
+    selected: Checked | None = None
     # Settings and the line of metrics of every epoch
     config: TrainConfig
     history: Sequence[Metrics]
     command: str = ""  # what was typed, or would have to be
     version: str = ""  # of eventsim
-    # Accuracy on ``test`` of always naming the commonest class of the training data, in [0, 1];
-    # None to leave it out
+    # Accuracy on ``test`` of always naming the commonest class of the training data, in [0, 1], or
+    # mean squared error of always giving the mean of its values; None to leave it out
     guess: float | None = None
     about: str = ""  # sentences on the data: what it is, how it was divided, its licence
     # Who was learned, validated and tested; None where that is not known
@@ -77,6 +78,12 @@ class RunRecord:
         found = answer_of(self.config, self.test.class_names)
         assert found is not None  # a run with classes
         return found
+
+    @property
+    def loss_scale(self) -> tuple[float, ...]:
+        """Unit of errors of every output in the loss of a run of values."""
+        assert isinstance(self.config.loss, ValuesLoss)
+        return self.config.loss.scale or (1.0,) * len(self.test.target.names)
 
     @property
     def n_parameters(self) -> int:
@@ -109,30 +116,6 @@ class RunRecord:
     def synaptic_events(self) -> float:
         """Mean number per sample of ``test``, over all projections."""
         return float(sum(self.last.evaluation.synaptic_events.values()))
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class FitRecord:
-    """A finished run of regression."""
-
-    title: str
-    command: str  # what was typed
-    result: Mapping[str, Any]  # the content of result.json
-    history: Sequence[Metrics]
-    targets: Targets  # of the test part
-    last: Checked[RegressionEvaluation]  # the network after the last epoch on the test part
-    selected: Checked[RegressionEvaluation] | None = None  # and the one that validation chose
-
-    @property
-    def predicted(self) -> Floats:
-        """Answers, [samples, times, outputs]; NaN where nothing is wanted."""
-        return self.last.evaluation.predicted
-
-
-def loss_scale(config: TrainConfig, names: Sequence[str]) -> list[float]:
-    """The unit of errors of every output in the loss of a run of regression."""
-    assert isinstance(config.loss, ValuesLoss)
-    return list(config.loss.scale or (1.0,) * len(names))
 
 
 @dataclass(frozen=True)

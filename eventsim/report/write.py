@@ -17,8 +17,10 @@ figures/                    the pictures in the formats that were asked for
 from collections.abc import Sequence
 from pathlib import Path
 
+from eventsim.events import Values
 from eventsim.events.storage import write_atomically
 from eventsim.plot.style import encoded, look
+from eventsim.report import regression
 from eventsim.report.html import Picture
 from eventsim.report.page import render
 from eventsim.report.pictures import page_pictures
@@ -35,11 +37,22 @@ def write_report(folder: str | Path, record: RunRecord, *, forms: Sequence[str] 
     ``forms`` are further formats of the pictures, of :data:`eventsim.plot.style.FORMS`.
     """
     folder = Path(folder)
+    if isinstance(record.test.target, Values):
+        return write_fit(folder / "index.html", record, forms=forms)
     report = Report.of_training(record)
     pictures = page_pictures(report)
     for picture in pictures:
         write_atomically(folder / picture.file, picture.content)
     return write_page(folder / "index.html", report, pictures, forms=forms)
+
+
+def write_fit(path: Path, record: RunRecord, *, forms: Sequence[str] = ()) -> Path:
+    """Write the page of a run of values as :func:`write_page`."""
+    with look():
+        drawn = list(regression.pictures(record))
+        write_forms(path.parent, drawn, forms)
+    write_atomically(path, regression.render(record, drawn))
+    return path
 
 
 def write_page(

@@ -11,6 +11,5 @@ module             content
 ``settings``       all settings of a run, as its folder keeps them
 ``run``            a run read from its folder
 ``execution``      a run executed: trained, tested, measured
-``regression``     a run that is fitted to values: executed, evaluated, asked
 =================  =================================================================
 """

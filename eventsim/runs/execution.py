@@ -16,20 +16,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import eventsim
 from eventsim.engine import describe_backend
-from eventsim.events import AnyDataset
+from eventsim.errors import DataError, ParameterError
+from eventsim.events import AnyDataset, Values
 from eventsim.events.storage import write_json
 from eventsim.network import Network
-from eventsim.report.record import Checked, FitRecord, RunRecord
+from eventsim.report.record import RunRecord
 from eventsim.runs.run import Run
 from eventsim.runs.settings import RunSettings, Shape, check_same_run
-from eventsim.train import Evaluation, ProcessGroup, TrainConfig, train
+from eventsim.train import ProcessGroup, TrainConfig, train
 from eventsim.train.folder import RESULT, RunFolder
 from eventsim.train.loop import Callback
+from eventsim.train.loss_settings import ValuesLoss
 from eventsim.train.parts import By, Parts, parts_of_run, validation_split
+from eventsim.train.regression import in_units, readout_of
 from eventsim.train.sparse import connection_sparsity
 
 
@@ -53,7 +54,7 @@ class Outcome:
     """A run that was executed."""
 
     run: Run  # its networks and its history
-    record: RunRecord | FitRecord  # what a report is made of
+    record: RunRecord  # what a report is made of
     result: dict[str, Any]  # the content of result.json
 
 
@@ -61,6 +62,9 @@ def execute(
     settings: RunSettings, folder: Path, how: Execution | None = None, *, net: Network | None = None
 ) -> Outcome | None:
     """Train and test; the test data is read only after training has ended.
+
+    Of values it is opened before, so that what does not fit is told; its recordings stay in the
+    file. Training begins in their units, see :mod:`eventsim.train.regression`.
 
     Parameters
     ----------
@@ -71,8 +75,8 @@ def execute(
     how
         How it is executed.
     net
-        Where training starts; None for the network that the settings build, or of the run that is
-        resumed.
+        Where training starts, in the unit of the targets; None for the network that the settings
+        build, or of the run that is resumed.
 
     Returns
     -------
@@ -88,13 +92,14 @@ def execute(
     """
     how = how or Execution()
     group = how.group or ProcessGroup()
-    settings.require("loss", settings.train.loss.kind, not settings.fits_values, "one with classes")
     # Process 0 goes first, so that the data is fetched or made once.
     if not group.leads:
         group.wait()
     training = Run(folder, settings).data("train", download=how.download)
     if group.leads:
         group.wait()
+    if isinstance(training.target, Values):
+        settings, net = _of_values(settings, folder, training, how, net)
     run = train_run(settings, folder, training, how, net=net)
     test = run.data("test", download=how.download)
     tested = run.checked(test, group)
@@ -102,8 +107,7 @@ def execute(
         return None
     parts = _parts(settings, training).tested(training, test, settings.train)
     RunFolder(folder).note(parts=parts.to_dict())
-    record = run.record(test, tested, guess=majority_guess(training, test))
-    assert isinstance(record, RunRecord)  # of classes
+    record = run.record(test, tested, guess=training.target.guessed(test.target))
     result = _result(run, record) | {
         "peak_mb": peak_megabytes() if how.own_process else None,
         "processes": group.size,
@@ -145,6 +149,35 @@ def train_run(
     return Run.of(settings, home.path, net, result)
 
 
+def _of_values(
+    settings: RunSettings, folder: Path, training: AnyDataset, how: Execution, net: Network | None
+) -> tuple[RunSettings, Network | None]:
+    """Settings with the unit of errors and the readout, and a network in the units of values."""
+    assert settings.data is not None
+    wanted, title = training.target, settings.data.title
+    assert isinstance(wanted, Values)
+    test = settings.data.labelled("test").target
+    if not test.given:
+        raise DataError(title, "the test part has no target", "some")
+    mean, size = wanted.scale(title)
+    if how.resume:  # a run keeps its own: a program may have chosen another scale
+        return settings.settled_as(RunSettings.load(folder)), net
+    assert isinstance(settings.train.loss, ValuesLoss)
+    chosen = settings.train.loss.scale
+    if len(chosen) not in (0, len(test.names)):
+        raise ParameterError(
+            "loss.scale",
+            f"has length {len(chosen)}",
+            f"a unit of each output: {', '.join(test.names)}",
+            "Empty (--set loss.scale=[]) it is their standard deviation.",
+        )
+    if net is None:
+        net = in_units(settings.build(Shape.of(training)), mean, size)
+    loss = ValuesLoss(scale=chosen or tuple(size.tolist()))
+    train = replace(settings.train, loss=loss, output=readout_of(net, settings.train))
+    return replace(settings, train=train), net
+
+
 def _parts(settings: RunSettings, training: AnyDataset) -> Parts:
     """Recordings and groups of the training part and the validation part."""
     data = settings.data
@@ -157,7 +190,7 @@ def _parts(settings: RunSettings, training: AnyDataset) -> Parts:
 
 
 def _result(run: Run, record: RunRecord) -> dict[str, Any]:
-    settings, final = run.settings, record.history[-1]
+    settings, chosen = run.settings, record.selected
     on_grid = settings.grid is not None
     backend = None if on_grid else describe_backend(settings.train.backend)
     operations, updates = run.operations(record.test, record.last.evaluation)
@@ -169,14 +202,10 @@ def _result(run: Run, record: RunRecord) -> dict[str, Any]:
         "parts": None if record.parts is None else record.parts.to_dict(),
         "epochs": len(record.history),
         "stopped_early": stopped_early(record.config, len(record.history)),
-        "test": _checked(record.last),
-        "selected_by_validation": None if record.selected is None else _checked(record.selected),
-        "guess_accuracy": record.guess,
-        "train_accuracy": final["accuracy"],
-        "validation_accuracy": final.get("validation_accuracy"),
+        "test": record.last.described(),
+        "selected_by_validation": None if chosen is None else chosen.described(),
+        **(_fitted(run, record) if isinstance(record.test.target, Values) else _classified(record)),
         "trained_parameters": record.n_parameters,
-        "spikes_per_neuron_and_second": record.mean_rate,
-        "synaptic_events_per_sample": record.synaptic_events,
         "connection_sparsity": connection_sparsity(run.net),
         "quantised": _numbers(settings.train),
         "synaptic_operations_per_inference": operations,
@@ -187,6 +216,31 @@ def _result(run: Run, record: RunRecord) -> dict[str, Any]:
         "backend": "numpy" if backend is None else backend.name,
         "device": None if backend is None else backend.device,
         "version": eventsim.__version__,
+    }
+
+
+def _classified(record: RunRecord) -> dict[str, Any]:
+    """What only a run of classes has."""
+    final = record.history[-1]
+    return {
+        "guess_accuracy": record.guess,
+        "train_accuracy": final["accuracy"],
+        "validation_accuracy": final.get("validation_accuracy"),
+        "spikes_per_neuron_and_second": record.mean_rate,
+        "synaptic_events_per_sample": record.synaptic_events,
+    }
+
+
+def _fitted(run: Run, record: RunRecord) -> dict[str, Any]:
+    """What only a run of values has."""
+    final = record.history[-1]
+    return {
+        "task": "regression",
+        "division": run.data_settings.info.splits,
+        "guess_mean_squared_error": record.guess,
+        "loss": final["loss"],
+        "validation_loss": final.get("validation_loss"),
+        "loss_scale": list(record.loss_scale),
     }
 
 
@@ -204,24 +258,6 @@ def stopped_early(config: TrainConfig, epochs: int) -> dict[str, Any] | None:
     if epochs >= config.epochs:
         return None
     return {"epochs": config.epochs, "patience": config.patience, "by": config.patience_by}
-
-
-def _checked(checked: Checked[Evaluation]) -> dict[str, Any]:
-    found = checked.evaluation
-    return {
-        "epoch": checked.epoch,
-        "accuracy": found.accuracy,
-        "accuracy_interval": list(found.interval),
-        "loss": found.loss,
-        "samples": found.n_samples,
-        "late_begin": None if found.late is None else found.late.to_dict(),
-    } | ({} if found.label_error_rate is None else {"label_error_rate": found.label_error_rate})
-
-
-def majority_guess(training: AnyDataset, test: AnyDataset) -> float:
-    """Accuracy on ``test`` of always naming the commonest class of ``training``."""
-    commonest = training.class_names[np.bincount(training.labels).argmax()]
-    return float(np.mean(np.array(test.class_names)[test.labels] == commonest))
 
 
 def peak_megabytes() -> float | None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,7 +19,7 @@ from eventsim.events import AnyDataset, EventStream, SpikeTape, StoredStream
 from eventsim.events.tape import joined_tapes
 from eventsim.hardware.quantise import quantise
 from eventsim.network import Network
-from eventsim.report.record import Checked, FitRecord, RunRecord, Tested, loss_scale
+from eventsim.report.record import Checked, RunRecord, Tested
 from eventsim.runs.data import DataSettings
 from eventsim.runs.settings import RunSettings, Shape
 from eventsim.train import (
@@ -359,15 +359,13 @@ class Run:
         best = best_epoch(self.history)
         return found, Checked(best["epoch"], self.evaluate(test, which="selected", group=group))
 
-    def record(
-        self, test: AnyDataset, tested: Tested, *, guess: float | None = None
-    ) -> RunRecord | FitRecord:
-        """The contents of the run's report; StorageError for a run of values without a result."""
-        if self.settings.fits_values:
-            return self._fit(test, tested)
+    def record(self, test: AnyDataset, tested: Tested, *, guess: float | None = None) -> RunRecord:
+        """The contents of the run's report."""
         settings, info = self.settings, None
         if settings.data is not None:
             info = settings.data.info
+        if test.targets is not None and self.outputs is not None:
+            test = replace(test, targets=test.targets.ordered(self.outputs, "record"))
         kind = "network" if settings.network is None else settings.network.title
         bip = " with BIP" if self.config.bip else ""
         title = settings.title or kind + bip
@@ -376,8 +374,8 @@ class Run:
             net_before=self.initial,
             net_after=self.net,
             test=test,
-            last=cast("Checked[Evaluation]", tested[0]),
-            selected=cast("Checked[Evaluation] | None", tested[1]),
+            last=tested[0],
+            selected=tested[1],
             config=self.config,
             history=self.history,
             command=settings.command,
@@ -387,24 +385,6 @@ class Run:
             about=""
             if info is None
             else f"{info.description}. Division: {info.splits}. Licence: {info.licence}.",
-        )
-
-    def _fit(self, test: AnyDataset, tested: Tested) -> FitRecord:
-        """The record of a run of values."""
-        assert test.targets is not None
-        targets = (
-            test.targets if self.outputs is None else test.targets.ordered(self.outputs, "record")
-        )
-        # Runs of the days before 0.3.0 keep the unit of errors in their settings alone.
-        result = {"loss_scale": loss_scale(self.config, targets.names)} | self.result
-        return FitRecord(
-            title=f"{self.data_settings.title}: regression",
-            command=self.settings.command,
-            result=result,
-            history=self.history,
-            targets=targets,
-            last=cast("Checked[RegressionEvaluation]", tested[0]),
-            selected=cast("Checked[RegressionEvaluation] | None", tested[1]),
         )
 
     def _network(self, which: str) -> Network:

@@ -49,8 +49,7 @@ class Shape:
     @classmethod
     def of(cls, data: AnyDataset) -> "Shape":
         """Shape of recordings."""
-        names = data.class_names if data.targets is None else data.targets.names
-        return cls(data.stream.n_channels, names)
+        return cls(data.stream.n_channels, data.target.names)
 
     @classmethod
     def described(cls, data: DataSettings) -> "Shape":

@@ -290,8 +290,7 @@ def digest_of_data(data: AnyDataset) -> str:
     """:func:`digest` of the arrays of recordings; those in a file are read piece by piece."""
     stream = data.stream
     small = {"duration": stream.duration, "labels": data.labels, "offsets": stream.offsets}
-    if data.targets is not None:
-        small |= {"targets": data.targets.values, "target_times": data.targets.times}
+    small |= data.target.columns
     if isinstance(stream, EventStream):
         return digest(small | {"channels": stream.channels, "times": stream.times})
     n = (stream.n_events,)

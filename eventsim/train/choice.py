@@ -6,7 +6,7 @@ from typing import Any
 from eventsim.arrays import Floats, Ints
 from eventsim.entries import shown
 from eventsim.errors import DataError
-from eventsim.events import AnyDataset, Targets
+from eventsim.events import AnyDataset, Values
 from eventsim.matrix import require
 from eventsim.network import Answer, Network
 from eventsim.network.answer import VALUES, words_of
@@ -20,7 +20,7 @@ def make_loss(
     labels: Ints | Floats,
     class_names: Sequence[str] = (),
     *,
-    values: Targets | None = None,
+    values: Values | None = None,
 ) -> ClassifyingLoss:
     """The loss of ``config`` for a batch."""
     return config.loss.of(config.target(labels, class_names, values=values))

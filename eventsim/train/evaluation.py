@@ -109,6 +109,16 @@ class Evaluation:
             found.append({"class": name, "samples": int(n), **(known if n else unknown)})
         return found
 
+    def described(self) -> dict[str, Any]:
+        """As plain values, without rates and counts."""
+        return {
+            "accuracy": self.accuracy,
+            "accuracy_interval": list(self.interval),
+            "loss": self.loss,
+            "samples": self.n_samples,
+            "late_begin": None if self.late is None else self.late.to_dict(),
+        } | ({} if self.label_error_rate is None else {"label_error_rate": self.label_error_rate})
+
     @property
     def silent(self) -> tuple[Silent, ...]:
         """Populations that are silent on these recordings; the text of each is a warning.
@@ -193,7 +203,7 @@ def measure(
         per_label = float(errors[0]) / max(int(lengths[data.labels].sum()), 1)
     return Evaluation(
         accuracy=float(n_correct[0]) / len(data),
-        loss=float(loss[0]) / max(_weight(data), 1),
+        loss=float(loss[0]) / max(data.target.given, 1),
         confusion=confusion.reshape(shape).astype(np.int64),
         rates={name: count / seconds for name, count in zip(net.spiking, counts, strict=True)},
         synaptic_events={
@@ -204,11 +214,6 @@ def measure(
         label_error_rate=per_label,
         neuron_updates=None if cost is None else float(cost) / len(data),
     )
-
-
-def _weight(data: AnyDataset) -> int:
-    """Weight of the recordings' loss in a mean: their number, or that of their targets."""
-    return len(data) if data.targets is None else data.targets.given
 
 
 def _confusion_shape(
@@ -226,7 +231,7 @@ def _tally(net: Network, batch: Dataset, config: TrainConfig, method: AbstractMe
     """
     target = config.target(batch.labels, batch.class_names, values=batch.targets)
     done = method.forward(net, batch.stream, target, config)
-    loss = done.value * _weight(batch)
+    loss = done.value * batch.target.given
     errors = 0 if done.label_errors is None else done.label_errors.sum()
     confusion = np.zeros(_confusion_shape(net, batch.class_names, config))
     if confusion.size:

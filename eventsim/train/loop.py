@@ -373,7 +373,7 @@ def _parts(data: AnyDataset, config: TrainConfig) -> tuple[AnyDataset, AnyDatase
     """For training and validation; DataError where one has targets but no value: a loss of 0."""
     training, validation = (data.subset(rows) for rows in validation_split(data, config))
     for what, part in (("training", training), ("validation", validation)):
-        if len(part) and part.targets is not None and not part.targets.given:
+        if len(part) and not part.target.given:
             raise DataError(
                 "train",
                 f"all targets of the {what} part are empty ({len(part):,} recordings)",

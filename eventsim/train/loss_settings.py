@@ -32,7 +32,7 @@ from eventsim.adjoint import Loss
 from eventsim.arrays import Floats, Ints
 from eventsim.entries import Above0, NotNegative, Positive, Settings, Share
 from eventsim.errors import DataError
-from eventsim.events import SpikeTape, Targets
+from eventsim.events import SpikeTape, Values
 from eventsim.network import Network
 from eventsim.network.answer import Onset, Rule
 from eventsim.train.ctc import CTC
@@ -65,7 +65,7 @@ class Target:
     near_miss_margin: float = 1.0
     # Of :class:`.VoltageCrossEntropy`; the other losses have no decision
     keep: Floats | None = None
-    values: Targets | None = None  # wanted values; ``mean_squared_error`` alone asks for them
+    values: Values | None = None  # wanted values; ``mean_squared_error`` alone asks for them
 
 
 def _values(settings: Any) -> dict[str, Any]:

@@ -8,12 +8,19 @@ says how well a network follows:
 
 1 for a perfect answer, 0 for one as good as the mean of the targets, negative for a worse one.
 Voltages are in the unit of the targets, times in ms.
+
+**Scale.** Targets have any unit. With mean :math:`\bar y_c` and standard deviation :math:`s_c` of
+every output c over the training part, the readout of a new network of a run gets the resistance
+:math:`s_c R` and the resting potential :math:`s_c E + \bar y_c` (:func:`in_units`), so that its
+voltage is in the unit of the targets; errors count in :math:`s_c`, unless ``loss.scale`` was
+chosen. The loss of an epoch is thus a fraction of the variance; errors and R2 of the result are in
+the unit of the targets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +30,7 @@ from eventsim.engine import place, simulate
 from eventsim.entries import Above0, Count, Natural, NotNegative, Settings
 from eventsim.errors import NetworkError
 from eventsim.events import AnyDataset, Dataset, EventStream, StoredStream
-from eventsim.events.targets import Targets, differ
+from eventsim.events.targets import Values, differ
 from eventsim.matrix import require
 from eventsim.network import Network
 from eventsim.summary import short_repr
@@ -100,6 +107,8 @@ class RegressionEvaluation:
         Targets that were compared; ``left_out`` are those that are NaN.
     predicted
         Voltages, [samples, times, outputs]; NaN where nothing was wanted.
+    outputs
+        Names of the outputs; empty where they have none.
     """
 
     mean_squared_error: float
@@ -107,8 +116,34 @@ class RegressionEvaluation:
     n_targets: int
     left_out: int
     predicted: Floats
+    outputs: tuple[str, ...] = ()
 
     __repr__ = short_repr
+
+    def described(self) -> dict[str, Any]:
+        """As plain values; R2 is None of an output whose targets are all equal."""
+        return {
+            "samples": self.predicted.shape[0],
+            "mean_squared_error": self.mean_squared_error,
+            "r2": [float(one) if np.isfinite(one) else None for one in self.r2],
+            "outputs": list(self.outputs or numbered(self.r2.size)),
+            "targets": self.n_targets,
+            "targets_left_out": self.left_out,
+        }
+
+
+def numbered(n: int) -> tuple[str, ...]:
+    """Names of outputs that have none of their own."""
+    return tuple(f"output {k}" for k in range(n))
+
+
+def in_units(net: Network, mean: Floats, size: Floats) -> Network:
+    """The network whose readout gives ``size * V + mean`` for its voltage V. A copy."""
+    found = net.copy()
+    readout = found.population(readout_of(found))
+    readout.resistance[...] *= size
+    readout.v_leak[...] = readout.v_leak * size + mean
+    return found
 
 
 def regress(
@@ -147,7 +182,7 @@ def regress(
     """
     config = config or RegressionConfig()
     loss.check(net, stream)
-    targets = Targets(loss.targets, loss.times, tuple(map(str, range(loss.targets.shape[2]))))
+    targets = Values(loss.targets, loss.times, tuple(map(str, range(loss.targets.shape[2]))))
     n = stream.n_samples
     data: AnyDataset = Dataset(stream, np.zeros(n, np.int64), ("0",), targets=targets)
     history: list[dict[str, Any]] = []
@@ -226,7 +261,7 @@ def evaluate_values(
     targets = data.targets if names is None else data.targets.ordered(names, "evaluate")
     loss = MeanSquaredError(targets.values, targets.times, readout_of(net, config))
     how: dict[str, Any] = {"backend": config.backend, "precision": config.precision}
-    return evaluate_regression(net, data.stream, loss, **how)
+    return replace(evaluate_regression(net, data.stream, loss, **how), outputs=targets.names)
 
 
 def predict_values(

@@ -17,7 +17,7 @@ import numpy as np
 from eventsim.arrays import Floats, Ints, fetch
 from eventsim.engine.contract.compiling import Watch, compile_seconds
 from eventsim.errors import ParameterError
-from eventsim.events import Dataset, EventStream, Targets
+from eventsim.events import Dataset, EventStream, Values
 from eventsim.memo import Memo
 from eventsim.network import Network
 from eventsim.train.activity import BatchActivity
@@ -54,7 +54,7 @@ class _Batch:
     kept: Floats | None
     class_names: Sequence[str]
     pieces: list[slice]
-    values: Targets | None
+    values: Values | None
 
     @property
     def size(self) -> int:

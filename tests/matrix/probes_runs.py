@@ -14,7 +14,7 @@ import eventsim as es
 from eventsim.chips import load_chip
 from eventsim.clocked import Grid
 from eventsim.embedded.web import ENGINE, web_network
-from eventsim.events import Targets
+from eventsim.events import Values
 from eventsim.mapping import quantise
 from eventsim.matrix import can, require
 from eventsim.report import tables
@@ -268,7 +268,7 @@ def recordings(case):
     if given.get("target") == "values":
         times = np.tile([10.0, 30.0], (6, 1))
         values = np.random.default_rng(0).normal(size=(6, 2, 3))
-        labels, names, targets = 0 * labels, ("0",), Targets(values, times, tuple("xyz"))
+        labels, names, targets = 0 * labels, ("0",), Values(values, times, tuple("xyz"))
     groups = list("ppqqrr") if given.get("group") == "groups" else None
     return es.Dataset(some, labels, names, groups=groups, targets=targets)
 

@@ -8,7 +8,7 @@ from scipy.io import wavfile
 
 import eventsim as es
 from eventsim.events import Dataset
-from eventsim.events.targets import Targets
+from eventsim.events.targets import Values
 from tests.support.aedat import jaer
 from tests.support.nets import one_layer
 from tests.support.run_kinds import old_run
@@ -97,7 +97,7 @@ def _recordings(home):
     mine(home / "few.h5", ("ann", "bob"))
     samples = [(np.arange(1.0, 6.0 + k), np.arange(5 + k) % 8) for k in range(6)]
     part = es.EventStream.from_samples(samples, n_channels=8, duration=20.0)
-    targets = Targets(np.arange(12.0).reshape(6, 2, 1), np.tile([5.0, 20.0], (6, 1)), ("speed",))
+    targets = Values(np.arange(12.0).reshape(6, 2, 1), np.tile([5.0, 20.0], (6, 1)), ("speed",))
     valued = replace(Dataset(part, [0] * 6, ["0"]), targets=targets)
     valued.save(home / "valued.h5", splits=["train"] * 4 + ["test"] * 2)
     part.save(home / "eight.npz")

@@ -26,7 +26,7 @@ from eventsim.events import (
 )
 from eventsim.events import transforms as moves
 from eventsim.events.storage import read_arrays, write_arrays
-from eventsim.events.targets import NAMES, TARGETS, TIMES, Targets, targets_of
+from eventsim.events.targets import NAMES, TARGETS, TIMES, Values, targets_of
 from eventsim.network import connectivity, convolutional, draw_taus
 from eventsim.runs.networks import NetworkSettings
 from eventsim.train import (

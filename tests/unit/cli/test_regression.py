@@ -11,9 +11,9 @@ import eventsim as es
 from eventsim.cli.begin import begin_note
 from eventsim.errors import DataError, ParameterError
 from eventsim.events.begin import TimeZero, edges
-from eventsim.events.targets import Targets, targets_of
-from eventsim.runs import regression, settings
-from eventsim.runs.execution import Execution
+from eventsim.events.targets import Values, targets_of
+from eventsim.runs import settings
+from eventsim.runs.execution import Execution, execute
 from eventsim.runs.run import load_run
 from eventsim.train import regression as fitting
 from tests.unit.cli.conftest import done, refused, told
@@ -163,7 +163,7 @@ def test_a_run_of_values_is_resumed_to_the_same_bits_and_stopped_by_its_validati
 
     halted = load_run(places / "run").settings
     with pytest.raises(KeyboardInterrupt):
-        regression.execute_values(halted, places / "half", Execution(callback=stop))
+        execute(halted, places / "half", Execution(callback=stop))
     assert len(load_run(places / "half").history) == 1
     refused("train", "m.h5", "--out", "half")
     resumed = told("train", "--resume", "--out", "half", "--threads", 1)
@@ -199,7 +199,7 @@ def divided(places):
     told = {"keys": list("abc"), "groups": ["x", "y", "x"]}
     data = es.events.Dataset(stream, [0, 0, 0], ["0"], **told)
     values = np.arange(6.0).reshape(3, 2, 1)
-    targets = Targets(values, np.tile([5.0, 20.0], (3, 1)), ("speed",))
+    targets = Values(values, np.tile([5.0, 20.0], (3, 1)), ("speed",))
     begins = np.array([3.0, 4.0, 5.0])
     notes = begin_note(TimeZero("first-event", "why", begins, edges(stream)))
     replace(data, targets=targets).save("v.h5", splits=SPLITS, begins=begins, notes=notes)
@@ -353,8 +353,7 @@ def test_a_run_of_values_in_python_gives_what_the_commands_print(imported, place
     answered = run.predict(test, times=[10.0, 20.0])[:, 0]
     np.testing.assert_allclose(answered, printed, rtol=1e-6)
     record = run.record(test, (last, chosen))
-    assert record.result["test"] == trained["test"]
-    np.testing.assert_array_equal(record.predicted, last.evaluation.predicted)
+    assert record.last.described() == trained["test"]
     assert run.outputs == ("speed", "Angle")
 
 
@@ -371,7 +370,7 @@ def test_recordings_of_classes_are_refused_by_a_run_of_values(divided):
 def test_recordings_of_values_are_refused_by_what_tells_classes(divided, places):
     stream = es.events.StoredStream.open("v.h5")[:]
     es.events.Dataset(stream, [0, 1, 0], ["no", "yes"]).save("classes.h5", splits=SPLITS)
-    two = Targets(np.ones((3, 2, 2)), divided.times, ("speed", "angle"))
+    two = Values(np.ones((3, 2, 2)), divided.times, ("speed", "angle"))
     es.events.Dataset(stream, [0, 0, 0], ["0"], targets=two).save("two.h5", splits=SPLITS)
     done("train", "classes.h5", "--hidden", 3, "--epochs", 1, "--batch-size", 2, "--out", "told")
     (places / "alone.npz").write_bytes((places / "told" / "last.npz").read_bytes())

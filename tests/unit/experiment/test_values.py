@@ -8,7 +8,7 @@ from scipy import stats
 
 import eventsim as es
 from eventsim.errors import ParameterError
-from eventsim.events.targets import Targets
+from eventsim.events.targets import Values
 from eventsim.experiment import RecipeError, collect, run_all, save_plan
 from eventsim.experiment.figure import figure
 from eventsim.experiment.results import PLAN
@@ -53,7 +53,7 @@ def recordings(*, equal=False):
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     stream = es.EventStream(t, channel, offsets, n_channels=8, duration=40.0)
     values = np.stack([sizes / 10.0, np.full(N, 3.0) if equal else centre], axis=-1)
-    targets = Targets(
+    targets = Values(
         np.repeat(values[:, None], 2, axis=1), np.tile(TIMES, (N, 1)), ("rate", "place")
     )
     groups = [f"g{k % 4}" for k in range(N)]

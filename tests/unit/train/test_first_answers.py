@@ -7,7 +7,7 @@ import pytest
 
 import eventsim as es
 from eventsim.events import Dataset
-from eventsim.events.targets import Targets
+from eventsim.events.targets import Values
 from eventsim.train.calibration import calm
 from eventsim.train.loss_settings import ValuesLoss
 from tests.support.nets import one_layer
@@ -26,7 +26,7 @@ def data():
     )
     values = rng.normal((5.0, -1.0), UNIT, (N, 2, 2))
     values[0, 1, 0] = np.nan
-    targets = Targets(values, np.tile(TIMES, (N, 1)), ("a", "b"))
+    targets = Values(values, np.tile(TIMES, (N, 1)), ("a", "b"))
     return Dataset(stream, np.zeros(N, int), ("0",), targets=targets)
 
 

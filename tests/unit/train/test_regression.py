@@ -7,7 +7,7 @@ import eventsim as es
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import Dataset
 from eventsim.events.labelled import joined
-from eventsim.events.targets import Targets, differ
+from eventsim.events.targets import Values, differ
 from eventsim.train import (
     LearningRates,
     MeanSquaredError,
@@ -16,6 +16,7 @@ from eventsim.train import (
     evaluate_regression,
     regress,
 )
+from eventsim.train.regression import in_units
 
 DURATION = [60.0, 45.0, 60.0]
 TIMES = np.array([5.0, 20.0, 44.0, 58.0])
@@ -92,7 +93,7 @@ def test_training_lowers_the_error_and_is_the_same_twice(net, stream):
 
 def test_values_and_classes_are_not_taken_for_each_other(net, stream):
     plain = Dataset(stream, [0, 1, 0], ["a", "b"])
-    wanted = Dataset(stream, [0] * 3, ["0"], targets=Targets(targets(), np.tile(TIMES, (3, 1)), ()))
+    wanted = Dataset(stream, [0] * 3, ["0"], targets=Values(targets(), np.tile(TIMES, (3, 1)), ()))
     values = TrainConfig(loss="mean_squared_error", epochs=1)
     for data, config, said in (
         (wanted, TrainConfig(epochs=1), "asks for classes"),
@@ -117,8 +118,8 @@ def test_regress_asks_for_nothing_beside_the_loss(net, stream):
 
 def test_recordings_that_are_joined_keep_their_targets(stream):
     times = np.tile(TIMES, (3, 1))
-    first = Dataset(stream, [0] * 3, ["0"], targets=Targets(targets(), times, ("a", "b")))
-    swapped = Targets(targets()[:, :2, ::-1], times[:, :2], ("b", "a"))
+    first = Dataset(stream, [0] * 3, ["0"], targets=Values(targets(), times, ("a", "b")))
+    swapped = Values(targets()[:, :2, ::-1], times[:, :2], ("b", "a"))
     whole = joined(first, Dataset(stream, [0] * 3, ["0"], targets=swapped)).targets
     np.testing.assert_array_equal(whole.values[:3], targets())
     np.testing.assert_array_equal(whole.values[3:, :2], targets()[:, :2])
@@ -149,7 +150,7 @@ def test_equal_targets_are_known_as_such_though_their_deviation_is_rounded():
 def test_a_part_without_any_target_has_no_loss_of_zero(net, stream):
     wanted = targets()
     wanted[1:] = np.nan
-    data = Targets(wanted, np.tile(TIMES, (3, 1)), ("a", "b"))
+    data = Values(wanted, np.tile(TIMES, (3, 1)), ("a", "b"))
     recordings = Dataset(stream, [0, 0, 0], ["0"], targets=data)
     said = set()
     for seed in range(8):  # the only recording with targets is learned or held out
@@ -169,7 +170,7 @@ def test_every_target_counts_alike_in_the_loss_whatever_the_batch(net, stream):
     wanted[0] = wanted[2, 1:] = np.nan
     still = {"bip": (), "rates": LearningRates(weights=0.0), "weight_decay": 0.0, "epochs": 1}
     loss = MeanSquaredError(wanted, TIMES)
-    data = Targets(loss.targets, loss.times, ("a", "b"))
+    data = Values(loss.targets, loss.times, ("a", "b"))
     recordings = Dataset(stream, [0, 0, 0], ["0"], targets=data)
     by_hand, checked = evaluate_regression(net, stream, loss).mean_squared_error, []
     for size in (1, 2, 3):
@@ -181,3 +182,18 @@ def test_every_target_counts_alike_in_the_loss_whatever_the_batch(net, stream):
         )  # fmt: skip
         checked.append(es.train.train(net, recordings, config).last["validation_loss"])
     np.testing.assert_allclose(checked, checked[-1], rtol=1e-6)
+
+
+def test_network_in_units_answers_the_size_times_its_voltage_and_the_mean():
+    net = es.scsr(4, (6,), 2, mean=5.0, seed=1)
+    net.population("output").v_leak[...] = (0.5, -2.0)
+    samples = [(np.linspace(1.0, 30.0, 40), np.arange(40) % 4)] * 2
+    stream = es.EventStream.from_samples(samples, n_channels=4, duration=40.0)
+    mean, size = np.array([50.0, -3.0]), np.array([10.0, 0.25])
+    plain, found = (
+        es.voltage(one, es.simulate(one, stream, backend="reference"), "output", [5.0, 20.0, 40.0])
+        for one in (net, in_units(net, mean, size))
+    )
+    assert np.ptp(plain[..., 0]) > 0.1
+    np.testing.assert_allclose(found, size * plain + mean, rtol=1e-12)
+    assert net.population("output").v_leak.tolist() == [0.5, -2.0]  # a copy

@@ -12,7 +12,7 @@ import pytest
 from eventsim.engine import simulate, simulate_chunks
 from eventsim.errors import DataError, ShapeError
 from eventsim.events import Dataset, EventStream, Recording, StoredStream, write_stored
-from eventsim.events.targets import Targets
+from eventsim.events.targets import Values
 from eventsim.train import Exact, TrainConfig, evaluate, train
 from eventsim.train.checkpoint import Origin, digest_of_data
 from tests.support.fresh import said
@@ -81,7 +81,7 @@ def test_digest_is_another_where_any_part_of_the_recordings_is(memory, stored, p
             stream = EventStream(offsets=offsets, n_channels=stream.n_channels, **given)
         labels = data.labels ^ (np.arange(n) == 7) * (changed == "labels")
         when = np.full((n, 1), 5.0 + (changed == "when"))
-        wanted = Targets(targets + (changed == "targets"), when, ("speed",))
+        wanted = Values(targets + (changed == "targets"), when, ("speed",))
         return digest_of_data(Dataset(stream, labels, data.class_names, targets=wanted))
 
     assert of(memory) == of(stored)
