@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from eventsim.datasets import evt21
 from eventsim.datasets.addresses import checked_size
-from eventsim.datasets.dataset import Unit, check_unit
+from eventsim.datasets.dataset import CAMERA, Assumed, Unit, check_unit
 from eventsim.datasets.text import Lines, made_lines
 from eventsim.datasets.text_columns import (
     DROP,
@@ -55,7 +55,7 @@ def read(
     n_channels: int | None = None,
     columns: Sequence[str] | None = None,
     sensor_size: Sequence[int] | None = None,
-    otherwise: Unit = "us",
+    otherwise: Assumed = CAMERA,
 ) -> Lines:
     """Events of a file, with the times of the file.
 
@@ -82,11 +82,12 @@ def read(
     return made_lines(
         place,
         {role: values[k].astype(np.float64) for role, k in roles.items()},
-        unit=stated or otherwise,
-        is_stated=stated is not None,
+        stated=stated,
+        otherwise=otherwise,
         n_channels=n_channels,
         size=size,
         dropped=_dropped(found, values),
+        named=columns,
     )
 
 

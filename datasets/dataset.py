@@ -8,7 +8,7 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NoReturn, get_args
+from typing import Any, BinaryIO, Literal, NamedTuple, NoReturn, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,17 @@ Texts = NDArray[np.str_]
 Unit = Literal["s", "ms", "us"]
 UNITS: tuple[str, ...] = get_args(Unit)
 PER_MS: dict[str, float] = {"s": 1e-3, "ms": 1.0, "us": 1e3}  # of a unit in a ms
+
+
+class Assumed(NamedTuple):
+    """A unit of times for files that state none, and why it is this one, in words."""
+
+    unit: Unit
+    reason: str
+
+
+PLAIN = Assumed("ms", "the header names no unit")
+CAMERA = Assumed("us", "nothing names a unit, and cameras count microseconds")
 UNIX = (1e12, 2.2e12)  # ms since 1970: from 2001 to 2039
 
 

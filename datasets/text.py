@@ -16,16 +16,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
 from eventsim.checks import every, one_each, reported, some
-from eventsim.datasets.addresses import Size, channels_of, checked_size, count_merged
+from eventsim.datasets.addresses import Size, channels_of, checked_size, count_merged, merged_text
 from eventsim.datasets.dataset import (
     PER_MS,
+    PLAIN,
+    UNITS,
+    Assumed,
     Unit,
     check_no_unix_clock,
     check_unit,
@@ -52,9 +55,9 @@ class Lines:
     """Contents of the lines of a file, before its times are shifted to time 0."""
 
     path: Path  # the file
-    # Of the times, and whether the file or the caller says it
+    # Of the times, and why it is this one where neither the file nor the caller says it
     unit: Unit
-    is_stated: bool
+    assumed: Assumed | None
     times: Floats  # of that unit, also negative ones, in the order of the file. [events]
     # Integers. [events]
     channels: Ints
@@ -67,6 +70,7 @@ class Lines:
     # :func:`eventsim.datasets.addresses.count_merged`
     merged: Mapping[str, Counter[int]]
     size: Size | None = None  # of the sensor; None where channels are no addresses
+    named: tuple[str, ...] | None = None  # the columns, where the caller names them
 
     @property
     def steps_back(self) -> Floats:
@@ -168,7 +172,7 @@ def read(
     n_channels: int | None = None,
     columns: Sequence[str] | None = None,
     sensor_size: Sequence[int] | None = None,
-    otherwise: Unit = "ms",
+    otherwise: Assumed = PLAIN,
 ) -> Lines:
     """As :func:`load`, before the times are put to where they begin.
 
@@ -184,11 +188,12 @@ def read(
     lines = made_lines(
         place,
         rows,
-        unit=stated or otherwise,
-        is_stated=stated is not None,
+        stated=stated,
+        otherwise=otherwise,
         n_channels=n_channels,
         size=size,
         dropped=tuple(table.cells[k] for k in table.dropped),
+        named=columns,
     )
     return replace(lines, guess=_guess(table, lines.samples))
 
@@ -197,13 +202,16 @@ def made_lines(
     place: Path,
     rows: Mapping[str, Floats],
     *,
-    unit: Unit,
-    is_stated: bool,
+    stated: Unit | None,
+    otherwise: Assumed,
     n_channels: int | None,
     size: Size | None,
-    dropped: tuple[str, ...] = (),
+    dropped: tuple[str, ...],
+    named: Sequence[str] | None,
 ) -> Lines:
     """The events of columns: ``time``, ``channel`` or x, y and p, and perhaps ``sample``, [events].
+
+    Their unit is ``stated``, or else ``otherwise``.
 
     Raises DataError (a number cannot be what its column says, or columns differ in length).
     """
@@ -214,11 +222,12 @@ def made_lines(
             f"said {n_channels}",
             remedy="Leave out one of the two.",
         )
+    unit = stated or otherwise.unit
     lengths = {name: values.size for name, values in rows.items()}
     one_each(place, {f"of {name}": n for name, n in lengths.items()}, error=DataError)
     some(rows["time"].size, place, "event", expected="at least one", error=DataError)
     _check(place, np.abs(to_ms(rows["time"], unit)), "time in ms", np.inf)
-    if not is_stated:
+    if stated is None:
         check_no_unix_clock(rows["time"], unit, str(place))
     samples = np.zeros(rows["time"].size, dtype=np.int64)
     if "sample" in rows:
@@ -233,7 +242,7 @@ def made_lines(
     return Lines(
         place,
         unit,
-        is_stated,
+        otherwise if stated is None else None,
         rows["time"],
         channels,
         samples,
@@ -242,6 +251,7 @@ def made_lines(
         dropped,
         merged,
         size,
+        None if named is None else tuple(named),
     )
 
 
@@ -277,6 +287,64 @@ def doubt(streams: Sequence[EventStream]) -> tuple[str, Literal["long", "short"]
         rate = n_events / channel_seconds
         return f"there are {rate:,.0f} events per second and channel", "short"
     return None
+
+
+class Remark(NamedTuple):
+    """What was guessed, sorted, merged or dropped on reading, in words.
+
+    ``remedy`` says what to type if it is wrong; None where it was asked for.
+    """
+
+    words: str
+    remedy: str | None = ""
+
+
+def remarks(files: Sequence[Lines], streams: Sequence[EventStream]) -> list[Remark]:
+    """Remarks on the reading of files, which were made into ``streams``; each once for all."""
+    found = []
+    for one, n in Counter(file.assumed for file in files if file.assumed).items():
+        others = " or ".join(unit for unit in UNITS if unit != one.unit)
+        words = f"times{f' of {n:,} files' if n > 1 else ''} read as {one.unit}: {one.reason}"
+        found.append(Remark(words, f"; --unit {others} if they are not"))
+    for guess, n in Counter(file.guess for file in files if file.guess).items():
+        remedy = "; --columns says what they are if they are not"
+        found.append(Remark(guess + _of_files(n), remedy))
+    for names, n in Counter(file.dropped for file in files if file.dropped).items():
+        found.append(Remark(f"columns dropped: {', '.join(names)}{_of_files(n)}", None))
+    more = [*merged_text(file.merged for file in files), *_unsorted(files)]
+    return [*found, *map(Remark, [*more, *_doubted(files, streams)])]
+
+
+def _of_files(n: int) -> str:
+    return "" if n == 1 else f" ({n:,} files)"
+
+
+def _unsorted(files: Sequence[Lines]) -> list[str]:
+    """A line on events that are not in the order of time."""
+    back = [one.steps_back for one in files]
+    n_files = sum(bool(steps.size) for steps in back)
+    steps = np.concatenate([np.zeros(0), *back])
+    if not steps.size:
+        return []
+    return [
+        f"events sorted by time: {steps.size:,} came before the one above them"
+        f"{'' if len(files) == 1 else f', in {n_files:,} of {len(files):,} files'}; the largest "
+        f"step back is {steps.max():,.6g} ms"
+    ]
+
+
+def _doubted(files: Sequence[Lines], streams: Sequence[EventStream]) -> list[str]:
+    """A warning where the recordings are absurd in the unit of their times."""
+    found = doubt(streams) if files else None
+    if found is None:
+        return []
+    unit, place = files[0].unit, UNITS.index(files[0].unit)
+    others = UNITS[:place] if found[1] == "short" else UNITS[place + 1 :]
+    remedy = f"Are the times really in {unit}? Correct --unit, or the header, if they are not."
+    if others and all(one.assumed for one in files):
+        named = " or ".join(others)
+        remedy = f"If the times are not in {unit}, read them again with --unit {named}."
+    return [f"warning: {found[0]}. {remedy}"]
 
 
 def _rows(path: Path, table: Table) -> dict[str, Floats]:

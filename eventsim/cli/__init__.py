@@ -6,8 +6,8 @@ several commands share are in ``options``; a class of options is put in the plac
 What was typed is checked by ``checks``.
 So ``--lr`` is ``rates.weights`` of TrainConfig, by ``train_settings``.
 
-What a command reads: ``events`` resolves DATA and EVENTS by ``readers``, as ``reading``,
-``text_events`` and ``begin`` say; ``measured`` and ``damaged`` tell what was read. ``targets`` and
+What a command reads: ``events`` resolves DATA and EVENTS by ``readers``, as ``reading`` and
+``begin`` say; ``measured`` and ``damaged`` tell what was read. ``targets`` and
 ``regression`` are for values in place of classes, ``answers`` for what both are answered. What it
 says goes through ``terminal``; ``gone`` has words of older command lines; ``completion`` is for the
 shell.

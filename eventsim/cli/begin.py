@@ -1,30 +1,21 @@
-"""Time 0 of recordings, as commands ask for it, print it and store it.
+"""Time 0 of recordings, as commands ask for it and print it.
 
 The rule is that of :mod:`eventsim.events.begin`. Commands ask for it with files that are imported,
 and with text, which every command reads; files of eventsim keep the time 0 of their import. For
 files that are read for a run, the run's own recordings decide.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from eventsim.arrays import Floats
-from eventsim.cli.readers import Events
+from eventsim.cli.readers import Events, made_of
 from eventsim.cli.terminal import say, stdout
-from eventsim.cli.text_events import NOTE as UNIT_NOTE
-from eventsim.cli.text_events import guesses_of_notes, text_notes
-from eventsim.entries import parse_json
-from eventsim.entries import shown as shown_value
-from eventsim.errors import StorageError
 from eventsim.events import EventStream, StoredStream
-from eventsim.events.begin import Edges, TimeZero, edges, spread
-from eventsim.runs.data import DataSettings
-from eventsim.runs.likeness import BEGIN
+from eventsim.events.begin import Edges, TimeZero, edges, spread, summary
 
 
 def automatic(found: Sequence[Events]) -> list[Events]:
@@ -55,11 +46,10 @@ def automatic(found: Sequence[Events]) -> list[Events]:
 
 def _settled(one: Events) -> Events:
     """The same; what an earlier import has put to where it begins is begun already."""
-    kept = begin_of_notes(one.notes, one.name) if one.begun is None else None
-    if kept is None:
+    begin, reason = one.made.begin, one.made.reason
+    if one.begun is not None or begin is None:
         return one
-    begin = kept["time_ms"] if kept["rule"] == "time" else kept["rule"]
-    return replace(one, begun=TimeZero(begin, kept["reason"], one.zero, edges(one.stream)))
+    return replace(one, begun=TimeZero(begin, reason, one.zero, edges(one.stream)))
 
 
 def _joined(each: Sequence[Edges]) -> Edges:
@@ -101,18 +91,18 @@ def say_begun(found: Sequence[Events]) -> None:
         )
 
 
-def shown(summary: Mapping[str, Any]) -> str:
+def shown(begin: Mapping[str, Any]) -> str:
     """Time 0 of recordings, in words."""
-    if summary["rule"] == "zero":
+    if begin["rule"] == "zero":
         return "time 0 is that of the file"
-    if summary["rule"] == "time":
-        return f"time 0 is {summary['time_ms']:,.15g} ms of the file"
+    if begin["rule"] == "time":
+        return f"time 0 is {begin['time_ms']:,.15g} ms of the file"
     said = "time 0 is the first event of each recording"
-    if summary["moved_by_ms"] is not None:
-        said += f"; {summary['moved']:,} of {summary['recordings']:,} moved by "
-        said += shown_spread(summary["moved_by_ms"])
-    if summary["without_events"]:
-        said += f"; {summary['without_events']:,} without events stay"
+    if begin["moved_by_ms"] is not None:
+        said += f"; {begin['moved']:,} of {begin['recordings']:,} moved by "
+        said += shown_spread(begin["moved_by_ms"])
+    if begin["without_events"]:
+        said += f"; {begin['without_events']:,} without events stay"
     return said
 
 
@@ -128,23 +118,6 @@ def _time(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1e6 else f"{value:,.6g}"
 
 
-def begin_note(begun: TimeZero | None) -> dict[str, str]:
-    """The entry on time 0 in the notes of a file of recordings; empty for None."""
-    return {} if begun is None else {BEGIN: json.dumps(begun.summary())}
-
-
-def begin_of_notes(notes: Mapping[str, str], where: str) -> dict[str, Any] | None:
-    """The summary that :func:`begin_note` has stored; None where the notes have none."""
-    if BEGIN not in notes:
-        return None
-    found = parse_json(notes[BEGIN], f"{where}, {BEGIN}", StorageError)
-    needed = {"rule", "time_ms", "reason", "recordings", "moved", "without_events", "moved_by_ms"}
-    if not isinstance(found, dict) or not needed <= set(found):
-        keys = f"a table with {', '.join(sorted(needed))}"
-        raise StorageError(f"{where}, {BEGIN}", f"is {shown_value(notes[BEGIN])}", keys)
-    return found
-
-
 def begin_summary(part: Events) -> dict[str, Any] | None:
     """Summary of time 0, of now or when the recordings' file was made; None if unknown.
 
@@ -152,28 +125,18 @@ def begin_summary(part: Events) -> dict[str, Any] | None:
     """
     if part.begun is not None:
         return part.begun.summary()
-    kept = begin_of_notes(part.notes, part.name)
-    if kept is None:
+    made, stream, zero = part.made, part.stream, part.begins  # of this part, not of the whole file
+    if made.begin is None:
         return None
-    stream, zero = part.stream, part.begins  # of this part, not of the whole file
     lengths = stream.lengths if isinstance(stream, StoredStream) else np.diff(stream.offsets)
-    return kept | {
-        "recordings": stream.n_samples,
-        "moved": None if zero is None else int((zero != 0).sum()),
-        "without_events": int((lengths == 0).sum()),
-        "moved_by_ms": None if zero is None else spread(zero[zero != 0]),
-    }
+    empty = int((lengths == 0).sum())
+    return summary(made.begin, made.reason, zero, recordings=stream.n_samples, empty=empty)
 
 
 def how_read(part: Events) -> dict[str, Any]:
     """Unit, guesses and time 0 of recordings, as read now or when their file was made."""
-    texts = [] if part.text is None else [part.text]
-    notes = {**part.notes, **text_notes(texts, [part.stream], part.told)}
-    return {
-        "unit": notes.get(UNIT_NOTE),
-        "guesses": guesses_of_notes(notes, part.name),
-        "begin": begin_summary(part),
-    }
+    made = made_of([part], part.told)
+    return {"unit": made.unit, "guesses": list(made.remarks), "begin": begin_summary(part)}
 
 
 def words_of(read: Mapping[str, Any]) -> list[str]:
@@ -199,22 +162,3 @@ def show_begins_late(part: Mapping[str, Any]) -> None:
     if begin is not None and begin["rule"] == "zero":  # else it is told with what was done
         said += f"; {shown(begin)} ({begin['reason']})"
     stdout().print(said, markup=False, soft_wrap=True)
-
-
-def is_moved(place: str) -> bool:
-    """Whether the import of a file of events, .npz, has put its times to where they begin."""
-    found = begin_of_notes(EventStream.read_notes(place), place)
-    return found is not None and found["rule"] != "zero"
-
-
-def begin_of_run(data: DataSettings | None, notes: Mapping[str, str]) -> tuple[str | None, str]:
-    """The value of ``--begin`` for files that are read for a run, and its reason.
-
-    ``notes`` are those of the run's own recordings, :func:`eventsim.cli.text_events.notes_of`.
-    """
-    path = Path("" if data is None else data.file or "")
-    found = begin_of_notes(notes, str(path))
-    if found is None:
-        return None, "--begin"
-    begin = repr(found["time_ms"]) if found["rule"] == "time" else found["rule"]
-    return begin, f"as those of {path.name}"

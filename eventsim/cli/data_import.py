@@ -11,17 +11,15 @@ import numpy as np
 import typer
 
 from eventsim.arrays import Floats
-from eventsim.cli.begin import automatic, begin_note, show_read, shown_spread, together
+from eventsim.cli.begin import automatic, show_read, shown_spread, together
 from eventsim.cli.checks import ends_in, needed, one_alone
 from eventsim.cli.damaged import SkipDamagedOption, read_files
 from eventsim.cli.data import show_details
 from eventsim.cli.events import Events, form_of, parts, read_one, say_all
 from eventsim.cli.options import JsonOption, option
-from eventsim.cli.readers import TI46
+from eventsim.cli.readers import TI46, made_of
 from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import present, say, show_table, stdout
-from eventsim.cli.text_events import NOTE, TextEvents, guesses_of_notes, text_notes
-from eventsim.datasets.audio_events import NOTE as AUDIO
 from eventsim.datasets.label_files import (
     Labelled,
     TargetTable,
@@ -31,6 +29,7 @@ from eventsim.datasets.label_files import (
     read_labels,
     read_targets,
 )
+from eventsim.datasets.made import Made
 from eventsim.errors import DataError
 from eventsim.events import Dataset, StoredStream
 from eventsim.events.begin import edges, spread
@@ -183,13 +182,12 @@ def _imported_from(
     told = [*part.told, *_taken(place, form, reading), *_lost(columns, part, out)]
     for words in told[len(part.told) :]:
         say(words)
-    told_notes = text_notes(_texts([part]), [part.stream], told) | _audio_note([part])
-    notes = {**part.notes, **told_notes, **begin_note(part.begun)}
-    _write(out, part, columns, notes)
+    made = made_of([part], told)
+    _write(out, part, columns, made.notes(part.begun))
     if out.suffix == ".npz":
         part, columns = replace(part, data=None), {}
     targets = targets_of(StoredStream.open(out)) if TARGETS in columns else None
-    return _imported(place, form, out, part, notes) | _told(columns.get("splits"), targets)
+    return _imported(place, form, out, part, made) | _told(columns.get("splits"), targets)
 
 
 def _told(splits: Texts | None, targets: Values | None) -> dict[str, Any]:
@@ -254,21 +252,10 @@ def _write(out: Path, part: Events, columns: Columns, notes: Mapping[str, str]) 
         )
 
 
-def _texts(parts: Sequence[Events]) -> list[TextEvents]:
-    return [part.text for part in parts if part.text is not None]
-
-
-def _audio_note(parts: Sequence[Events]) -> dict[str, str]:
-    """Note of the audio encoding if all files are audio; the commonest if sample rates differ."""
-    made = Counter(part.audio for part in parts if part.audio is not None)
-    if not made or made.total() < len(parts):
-        return {}
-    return {AUDIO: made.most_common(1)[0][0].note()}
-
-
 def _of_rates(parts: Sequence[Events]) -> list[str]:
     """A line where audio has several sample rates or is not all: a microphone cannot match it."""
-    rates = Counter(f"{part.audio.sample_rate:g} Hz" for part in parts if part.audio is not None)
+    heard = [part.made.audio for part in parts]
+    rates = Counter(f"{audio.sample_rate:g} Hz" for audio in heard if audio is not None)
     others = len(parts) - rates.total()
     if not rates or (len(rates) == 1 and not others):
         return []
@@ -310,17 +297,13 @@ def _import_labelled(
     for words in told:
         say(words)
     begun = together(each, data.stream, zero)
-    notes = (
-        text_notes(_texts(each), [one.stream for one in each], told)
-        | _audio_note(each)
-        | begin_note(begun)
-    )
+    made = made_of(each, told)
     begins = begun.zero if begun.is_moved else None
-    replace(data, targets=targets).save(out, splits=splits, begins=begins, notes=notes)
+    replace(data, targets=targets).save(out, splits=splits, begins=begins, notes=made.notes(begun))
     found = Events(out.stem, data.stream, data if targets is None else None, begun=begun)
     source = str(table.path or paths[0])
     form = "files of a folder" if table.path is None else "files of a table"
-    imported = _imported(source, form, out, found, notes) | _told(splits, targets)
+    imported = _imported(source, form, out, found, made) | _told(splits, targets)
     return imported | {"damaged": [asdict(one) for one in bad]}
 
 
@@ -370,9 +353,7 @@ def _chosen(sample: int | None) -> slice:
     return slice(None) if sample is None else slice(sample, sample + 1)
 
 
-def _imported(
-    source: str, form: str, out: Path, part: Events, notes: Mapping[str, str]
-) -> dict[str, Any]:
+def _imported(source: str, form: str, out: Path, part: Events, made: Made) -> dict[str, Any]:
     seconds = float(part.stream.duration.sum()) / MS_PER_S
     names = () if part.data is None else part.data.class_names
     labels = np.zeros(0, np.int64) if part.data is None else part.data.labels
@@ -386,8 +367,8 @@ def _imported(
         "without_events": int(np.isnan(first).sum()),
         "events": part.stream.n_events,
         "channels": part.stream.n_channels,
-        "unit": notes.get(NOTE),
-        "guesses": guesses_of_notes(notes, source),
+        "unit": made.unit,
+        "guesses": list(made.remarks),
         "begin": None if part.begun is None else part.begun.summary(),
         "first_event_ms": spread(first),
         "seconds_of_events": seconds,
@@ -395,7 +376,7 @@ def _imported(
         "labels": part.data is not None,
         "classes": dict(zip(names, map(int, counts), strict=True)),
         "details": part.details,
-        "audio": json.loads(notes.get(AUDIO, "null")),
+        "audio": None if made.audio is None else asdict(made.audio),
         "damaged": [],
         "targets": None,
     }

@@ -13,10 +13,9 @@ from eventsim.cli.checks import ends_in
 from eventsim.cli.data import PlaceArgument
 from eventsim.cli.events import Events, find, form_of
 from eventsim.cli.options import JsonOption
-from eventsim.cli.readers import TEXTS
+from eventsim.cli.readers import TEXTS, size_of
 from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import present
-from eventsim.cli.text_events import size_of
 from eventsim.errors import DataError
 from eventsim.events.transforms import crop
 

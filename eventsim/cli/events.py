@@ -4,9 +4,8 @@ Each is a data set by its name, or a file of any format of :mod:`eventsim.datase
 recognised by its content. Its events have labels where the place has them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +14,25 @@ import numpy as np
 from eventsim import datasets
 from eventsim.arrays import Floats
 from eventsim.checks import one_of
-from eventsim.cli.begin import automatic, begin_note, begin_of_run, is_moved, say_begun
+from eventsim.cli.begin import automatic, say_begun
 from eventsim.cli.checks import left_out, needed
 from eventsim.cli.damaged import Damaged, read_files
-from eventsim.cli.readers import READERS, TEXTS, Events, begins_of, check_unused, read, shd_part
+from eventsim.cli.readers import (
+    READERS,
+    TEXTS,
+    Events,
+    begins_of,
+    check_unused,
+    read,
+    remarks_of,
+    shd_part,
+)
 from eventsim.cli.reading import Reading
 from eventsim.cli.terminal import say
-from eventsim.cli.text_events import (
-    COLUMNS,
-    assumed_by,
-    fill_channels,
-    notes_of,
-    say_guesses,
-)
-from eventsim.datasets.audio_events import NOTE as AUDIO
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.formats import FORMATS, format_of
 from eventsim.datasets.label_files import is_table
+from eventsim.datasets.made import Made, lasts_otherwise
 from eventsim.engine import simulate
 from eventsim.entries import nearest
 from eventsim.errors import DataError, EventSimError
@@ -40,7 +41,6 @@ from eventsim.events.labelled import parts_of
 from eventsim.matrix import require
 from eventsim.network import Network
 from eventsim.runs.data import DataSettings
-from eventsim.runs.likeness import SENSOR, lasts_otherwise, made_otherwise
 from eventsim.runs.recordings import OWN
 from eventsim.runs.run import Run, Which, load_run
 from eventsim.train.folder import NETWORKS
@@ -94,8 +94,9 @@ def find(place: str, reading: Reading) -> Events:
 
 def say_all(found: Sequence[Events]) -> None:
     """Lines on stderr: what was assumed of files, and where their times begin."""
-    texts = [one for one in found if one.text is not None]
-    say_guesses([one.text for one in texts if one.text], [one.stream for one in texts])
+    for remark in remarks_of(found):
+        if remark.remedy is not None:
+            say(remark.words + remark.remedy)
     for words in dict.fromkeys(words for one in found for words in one.told):
         say(words)
     say_begun(found)
@@ -130,7 +131,7 @@ def find_for(net: Path, place: str | None, reading: Reading) -> Events:
         run.data_settings.info.name,
         data.stream,
         None if run.data_settings.targets else data,
-        notes=notes_of(run.settings.data),
+        made=run.data_settings.made,
         part=reading.part,
         own=True,
         begins=begins_of(data.stream),
@@ -160,10 +161,9 @@ def find_files(
     _check_there(net)
     run, size = run_of(net), find_network(net).input.size
     settings = None if run is None else run.settings.data
-    notes = cache(lambda: notes_of(settings))
 
     def read_checked(place: str) -> Events:
-        found = _read_beside(settings, notes, place, replace(reading, whole=reading.split is None))
+        found = _read_beside(settings, place, replace(reading, whole=reading.split is None))
         _filled(net, place, found, size)
         return found
 
@@ -203,14 +203,23 @@ def _lasts(data: DataSettings) -> Floats:
 
 def _filled(net: Path, place: str, found: Events, size: int) -> Events:
     """Recordings in the channels of the network; DataError where they have others."""
+    n = found.stream.n_channels
     if found.text is not None:
-        stream, n = fill_channels(place, found.stream[:], size, net), found.stream.n_channels
+        if n > size:
+            raise DataError(
+                place,
+                f"has events in channel {n - 1}, but the input of {net} has {size} neurons, "
+                f"channels 0 to {size - 1}",
+                remedy="Number the channels as those of the training, from 0 on, or name another "
+                "network.",
+            )
+        stream = replace(found.stream[:], n_channels=size)
         told = f"channels 0 to {n - 1:,} of the network's {size:,} occur in the text"
         return replace(found, stream=stream, told=(*found.told, *([told] if n < size else [])))
-    if found.stream.n_channels != size:
+    if n != size:
         raise DataError(
             place,
-            f"has {found.stream.n_channels:,} channels",
+            f"has {n:,} channels",
             f"{size:,}, those of the input of {net}",
         )
     return found
@@ -219,54 +228,46 @@ def _filled(net: Path, place: str, found: Events, size: int) -> Events:
 def _find_beside(net: Path, run: Run | None, place: str, reading: Reading) -> Events:
     """Events of a place named for a network; assumptions are printed on stderr."""
     data = None if run is None else run.settings.data
-    notes = cache(lambda: notes_of(data))
-    (found,) = _begun([_read_beside(data, notes, place, reading)], data)
+    (found,) = _begun([_read_beside(data, place, reading)], data)
     say_all([found])
     return found if found.text is None else _filled(net, place, found, find_network(net).input.size)
 
 
-def _read_beside(
-    data: DataSettings | None, notes: Callable[[], Mapping[str, str]], place: str, reading: Reading
-) -> Events:
-    """Events of a place, read for a run; unit and columns default to those of the run's data.
-
-    ``data`` are the run's settings of data, ``notes`` gives the notes of their file.
-    """
+def _read_beside(data: DataSettings | None, place: str, reading: Reading) -> Events:
+    """Events of a place, read for a run as its own, with settings ``data``, were made."""
     form, told = form_of(place, reading), tuple[str, ...]()
+    own = Made() if data is None else data.made
+    name = "" if data is None else data.title
     if form in TEXTS:
-        reading = replace(reading, assumed=assumed_by(data, notes()))
-        is_plain = reading.columns is None and reading.sensor_size is None
-        if is_plain and data and COLUMNS in notes():
-            columns, size = notes()[COLUMNS], notes().get(SENSOR)
+        reading = replace(reading, assumed=own.assumed(name))
+        if reading.columns is None and reading.sensor_size is None and own.columns:
+            columns = ",".join(own.columns)
+            size = None if own.sensor is None else ",".join(map(str, own.sensor))
             reading = replace(reading, columns=columns, sensor_size=size)
             sensor = "" if size is None else f" of a sensor of {size}"
-            told = (f"columns {columns}{sensor}, as those of {Path(data.file or '').name}",)
-    elif form == "audio" and data is not None and data.audio is not None:
-        reading = replace(reading, cochlea=data.audio.encoder)
-        told = (f"audio encoded by the cochlea of {data.title}, on which the run was trained",)
+            told = (f"columns {columns}{sensor}, as those of {name}",)
+    elif form == "audio" and own.audio is not None:
+        reading = replace(reading, cochlea=own.audio.encoder)
+        told = (f"audio encoded by the cochlea of {name}, on which the run was trained",)
     elif data is not None and data.name == place:
         reading = replace(reading, of_set={"encoder": data.encoder})
         changed = ", ".join(f"{name}={value}" for name, value in data.encoder.items())
         told = (f"{place} encoded as the run's recordings: {changed}",) if changed else ()
-    begins_as_own = form in (*TEXTS, "nir") or (form == "npz" and not is_moved(place))
-    if begins_as_own and reading.begin is None:
-        begin, reason = begin_of_run(data, notes())
-        reading = replace(reading, begin=begin, begin_reason=reason)
+    if reading.begin is None and own.begin is not None and _begins_as_own(form, place):
+        reading = replace(reading, begin=str(own.begin), begin_reason=f"as those of {name}")
     found = read_one(place, reading)
     if form in ("stored", "npz"):
-        told += tuple(_made_otherwise(data, notes, found, place))
+        begin = found.made.begin if found.begun is None else found.begun.begin
+        told += tuple(own.differences(name, replace(found.made, begin=begin), place))
     return replace(found, told=(*found.told, *told))
 
 
-def _made_otherwise(
-    data: DataSettings | None, notes: Callable[[], Mapping[str, str]], found: Events, place: str
-) -> list[str]:
-    """Differences in how a file of eventsim and the recordings of the run were made."""
-    if data is None:
-        return []
-    own = {**notes(), **({} if data.audio is None else {AUDIO: data.audio.note()})}
-    its = {**found.notes, **begin_note(found.begun)}
-    return made_otherwise(own, data.title, its, place)
+def _begins_as_own(form: str, place: str) -> bool:
+    """Whether files of a format, read for a run, have the time 0 of the run's own recordings."""
+    if form == "npz":  # unless its import has moved it
+        made = Made.of_notes(EventStream.read_notes(place), place)
+        return made.begin in (None, "zero")
+    return form in (*TEXTS, "nir")
 
 
 def _check_there(net: Path) -> None:
@@ -297,7 +298,7 @@ def find_encoder(net: Path, place: str | None, found: Events) -> EncoderOperatio
         return settings.encoder_operations()
     if place is not None and place in datasets.DATASETS:
         return datasets.encoder_operations(place)
-    return None if found.heard is None else found.heard.operations()
+    return None if found.made.audio is None else found.made.audio.operations()
 
 
 def find_settings(

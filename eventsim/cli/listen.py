@@ -24,13 +24,13 @@ from eventsim.cli.options import (
     option,
     option_name,
 )
+from eventsim.cli.readers import size_of
 from eventsim.cli.reading import MeasuredReading, Reading
 from eventsim.cli.terminal import say, say_backend, show_table, stdout
-from eventsim.cli.text_events import assumed_by, notes_of, size_of
 from eventsim.datasets import DATASETS
 from eventsim.datasets.addresses import checked_size
 from eventsim.datasets.audio_events import AudioEncoding
-from eventsim.datasets.dataset import Unit
+from eventsim.datasets.dataset import PLAIN, Unit
 from eventsim.errors import ParameterError
 from eventsim.events import EventStream
 from eventsim.live import Decided, Listener, ListenSettings, Size, WireForm, open_source, replay
@@ -175,7 +175,7 @@ def _otherwise(net: Path, place: str, asked: ListenOptions, unit: Unit | None) -
     """The unit of text that names none; says so where text may come."""
     known = run_of(net)
     data = None if known is None else known.settings.data
-    assumed = assumed_by(data, notes_of(data))
+    assumed = (None if data is None else data.made.assumed(data.title)) or PLAIN
     if unit is None and asked.form in (None, "csv") and not _is_device(place):
         say(
             f"times are read as {assumed.unit} unless a first line of names or a remark says "

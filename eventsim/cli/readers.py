@@ -1,17 +1,17 @@
 """Readers of each format of events, with the options of the commands."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar
 
 import numpy as np
 
 from eventsim import datasets
 from eventsim.arrays import Floats
 from eventsim.checks import in_domain
-from eventsim.cli import text_events
 from eventsim.cli.checks import left_out, needed, numbers_of, pair_of, value_of
 from eventsim.cli.options import option_name
 from eventsim.cli.reading import Reading
@@ -25,9 +25,11 @@ from eventsim.datasets import (
     ti46,
     ti46_text,
 )
+from eventsim.datasets.addresses import Size
 from eventsim.datasets.aer_sensors import SENSORS, find_sensor
-from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.formats import misnamed
+from eventsim.datasets.made import Made
+from eventsim.datasets.text import Lines, Remark
 from eventsim.entries import Finite, parse_json
 from eventsim.errors import DataError, StorageError
 from eventsim.events import AnyDataset, Dataset, EventStream, StoredStream
@@ -35,7 +37,8 @@ from eventsim.events.begin import Begin, TimeZero, edges, put, zeros
 from eventsim.events.labelled import BEGINS, Texts, parts_of, spread
 from eventsim.events.targets import TARGETS
 from eventsim.runs.data import DataSettings
-from eventsim.runs.likeness import SENSOR
+
+T = TypeVar("T")
 
 NAS = "nas_64_stereo"
 MOST_TRIED = 1 << 26  # bytes of a file that all sensors are tried on
@@ -50,13 +53,12 @@ class Events:
     stream: EventStream | StoredStream  # the recordings
     data: AnyDataset | None = None  # they and their labels; None where there are no labels
     details: dict[str, Any] = field(default_factory=dict)  # what else the file says of itself
-    text: text_events.TextEvents | None = None  # of a text file, how it was read
+    text: Lines | None = None  # of a text file or arrays: what was read
     # Where the times begin, where they are others than those of the file, or were looked at
     begun: TimeZero | None = None
     # Whether the file says how long a recording lasts; else it lasts to its last event
     states_duration: bool = True
-    # What a file of eventsim keeps of how it was made
-    notes: Mapping[str, str] = field(default_factory=dict)
+    made: Made = field(default_factory=Made)  # how they were made, as their file or its reader says
     part: str = "all"  # the part of the data that they are; ``all`` where it is not divided
     # Whether they are of the division that the run of a network made, for which they were found
     own: bool = False
@@ -64,12 +66,11 @@ class Events:
     # Time 0 of every recording on the clock of its source, ms [samples], as a file of eventsim
     # keeps it; None where nothing keeps it
     begins: Floats | None = None
-    audio: AudioEncoding | None = None  # what made the events of a file of audio
 
     def at(self, begin: Begin, reason: str) -> "Events":
         """The same recordings in memory with another time 0; ``reason`` says why, in words."""
         if self.text is not None:
-            stream, zero = self.text.lines.stream(begin)
+            stream, zero = self.text.stream(begin)
         else:
             given, before = self.stream[:], self.zero
             if begin == "first-event":  # found in the times as they are: sums round
@@ -92,21 +93,10 @@ class Events:
         return np.zeros(self.stream.n_samples) if self.begins is None else self.begins
 
     @property
-    def heard(self) -> AudioEncoding | None:
-        """Encoding of audio events, as the file or its notes say; None where they do not."""
-        note = self.notes.get(audio_events.NOTE)
-        if self.audio is not None or note is None:
-            return self.audio
-        return AudioEncoding.of_note(note, f"{self.name}, {audio_events.NOTE}")
-
-    @property
-    def sensor(self) -> tuple[int, ...] | None:
+    def sensor(self) -> Size | None:
         """Width, height and polarities of the camera; None where the channels are no pixels."""
-        if self.text is not None:
-            return self.text.lines.size
-        if SENSOR in self.notes:
-            return text_events.size_of(self.notes[SENSOR])
-        return (nmnist.SIDE, nmnist.SIDE, 2) if self.name == "nmnist" else None
+        own = (nmnist.SIDE, nmnist.SIDE, 2) if self.name == "nmnist" else None
+        return self.made.sensor or own
 
     @property
     def keys(self) -> Texts | None:
@@ -159,6 +149,41 @@ class Events:
             return few.stream[:], None
         data = few.data[:]
         return data.stream, data
+
+
+def made_of(parts: Sequence[Events], told: Sequence[str] = ()) -> Made:
+    """How the recordings of some files were made, and ``told``; None for where they differ."""
+    own = parts[0].made if len(parts) == 1 else Made()
+    audio = Counter(one.made.audio for one in parts if one.made.audio is not None)
+    lines = [one.text for one in parts if one.text is not None]
+    made = [one.made for one in parts if one.text is not None]
+    remarks = [one.words for one in remarks_of(parts)]
+    found = replace(own, remarks=tuple(dict.fromkeys([*own.remarks, *remarks, *told])))
+    if audio.total() == len(parts):
+        found = replace(found, audio=audio.most_common(1)[0][0])
+    if not made:
+        return found
+    units, columns = [one.assumed for one in lines], [one.guess for one in lines]
+    return replace(
+        found,
+        unit=_common(one.unit for one in made),
+        columns=_common(one.columns for one in made),
+        sensor=_common(one.sensor for one in made),
+        guessed=("unit",) * any(units) + ("columns",) * any(columns),
+    )
+
+
+def remarks_of(parts: Sequence[Events]) -> list[Remark]:
+    """Remarks on how those of some files that are text, or arrays, were read."""
+    lines = [one.text for one in parts if one.text is not None]
+    streams = [one.stream for one in parts if one.text is not None]
+    return text.remarks(lines, [one for one in streams if isinstance(one, EventStream)])
+
+
+def _common(values: Iterable[T | None]) -> T | None:
+    """The value that all have; None if they differ."""
+    found = {*values}
+    return found.pop() if len(found) == 1 else None
 
 
 _FILES = ("stored", "ntidigits", "shd", "nir", "npz", "aedat", "nas", "audio", "csv", "arrays")
@@ -272,14 +297,16 @@ def _read_stored(place: str, reading: Reading) -> Events:
     name = Path(place).stem
     labelled, valued = "labels" in stored.columns, TARGETS in stored.columns
     if not (labelled or valued):
-        return Events(name, stored, notes=stored.notes, begins=begins_of(stored))
+        return Events(
+            name, stored, made=Made.of_notes(stored.notes, name), begins=begins_of(stored)
+        )
     split = None if reading.whole or not parts_of(stored) else reading.part
     data = Dataset.open(place, split=split, targets=not labelled)
     return Events(
         name,
         data.stream,
         data if labelled else None,
-        notes=stored.notes,
+        made=Made.of_notes(stored.notes, name),
         part=data.split or "all",
         begins=begins_of(data.stream),
     )
@@ -354,28 +381,30 @@ def _read_csv(place: str, reading: Reading) -> Events:
         raise error.seen_from("", DataError, f"{odd}.") from error
 
 
-def _read_arrays(place: str, reading: Reading) -> Events:
-    if reading.assumed is text_events.PLAIN:
-        reading = replace(reading, assumed=text_events.CAMERA)
-    return _read_columns(camera_files.read, place, reading)
-
-
 def _read_columns(read: Any, place: str, reading: Reading) -> Events:
     typed = reading.columns
     columns = None if typed is None else tuple(name.strip() for name in typed.split(","))
-    found = text_events.read_text(
-        read,
+    found: Lines = read(
         place,
-        unit=cast(Any, reading.unit),  # read_text says which there are
+        unit=reading.unit,
         n_channels=reading.channels,
         columns=columns,
-        sensor_size=text_events.size_of(reading.sensor_size),
-        otherwise=reading.assumed,
+        sensor_size=size_of(reading.sensor_size),
+        **({} if reading.assumed is None else {"otherwise": reading.assumed}),
     )
     begin = begin_of(reading.begin)
-    stream, zero = found.lines.stream("zero" if begin is None else begin)
+    stream, zero = found.stream("zero" if begin is None else begin)
     begun = None if begin is None else TimeZero(begin, reading.begin_reason, zero, edges(stream))
-    return Events(Path(place).stem, stream, text=found, begun=begun)
+    made = Made(unit=found.unit, columns=found.named, sensor=found.size)
+    return Events(Path(place).stem, stream, text=found, begun=begun, made=made)
+
+
+def size_of(typed: str | None) -> tuple[int, ...] | None:
+    """The numbers of ``--sensor-size``; ParameterError if they are none."""
+    if typed is None:
+        return None
+    expected = "width, height and polarities such as 34,34,2"
+    return numbers_of(f"--sensor-size {typed}", typed.split(","), int, expected)
 
 
 def _read_audio(place: str, reading: Reading) -> Events:
@@ -384,7 +413,7 @@ def _read_audio(place: str, reading: Reading) -> Events:
     stream, audio = audio_events.read(place, cochlea)
     # Nothing is guessed: the first sample is time 0.
     begun = TimeZero("zero", "audio begins with its first sample", np.zeros(1), edges(stream))
-    return Events(Path(place).stem, stream, begun=begun, audio=audio)
+    return Events(Path(place).stem, stream, begun=begun, made=Made(audio=audio))
 
 
 def _read_npz(place: str, reading: Reading) -> Events:
@@ -393,7 +422,7 @@ def _read_npz(place: str, reading: Reading) -> Events:
     begins = np.zeros(stream.n_samples)
     if BEGINS in notes:
         begins = _begins_of_note(notes.pop(BEGINS), stream.n_samples, f"{place}, {BEGINS}")
-    return Events(Path(place).stem, stream, notes=notes, begins=begins)
+    return Events(Path(place).stem, stream, made=Made.of_notes(notes, place), begins=begins)
 
 
 def _begins_of_note(text: str, n_samples: int, where: str) -> Floats:
@@ -436,7 +465,7 @@ READERS: dict[str, Callable[[str, Reading], Events]] = {
     "aedat": _read_aedat,
     "nas": lambda place, how: _read_aedat(place, replace(how, sensor=how.sensor or NAS)),
     "csv": _read_csv,
-    "arrays": _read_arrays,
+    "arrays": partial(_read_columns, camera_files.read),
     "audio": _read_audio,
     "ti46_digits": partial(_read_ti46, "digits"),
     "ti46_alpha": partial(_read_ti46, "alpha"),

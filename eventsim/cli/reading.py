@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from eventsim.cli.options import DownloadOption, FileOption, SplitOption, option
-from eventsim.cli.text_events import PLAIN, Assumed
 from eventsim.datasets.audio_events import ENCODER
+from eventsim.datasets.dataset import Assumed
 from eventsim.datasets.encoders import CochleaEncoder
 
 PART = "test"  # of divided data, where none is named
@@ -79,7 +79,7 @@ class Reading:
         metavar="TIME",
     )
     begin_reason: str = "--begin"
-    assumed: Assumed = PLAIN
+    assumed: Assumed | None = None
     of_set: Mapping[str, Any] = field(default_factory=dict)
     cochlea: CochleaEncoder = ENCODER
 

@@ -180,16 +180,24 @@ class TimeZero:
 
     def summary(self) -> dict[str, Any]:
         """The rule and its result as plain values; times in ms."""
-        by_time = not isinstance(self.begin, str)
-        return {
-            "rule": "time" if by_time else self.begin,
-            "time_ms": self.begin if by_time else None,
-            "reason": self.reason,
-            "recordings": self.zero.size,
-            "moved": int((self.zero != 0).sum()),
-            "without_events": int(np.isnan(self.edges.first).sum()),
-            "moved_by_ms": spread(self.zero[self.zero != 0]),
-        }
+        empty = int(np.isnan(self.edges.first).sum())
+        return summary(self.begin, self.reason, self.zero, recordings=self.zero.size, empty=empty)
+
+
+def summary(
+    begin: Begin, reason: str, zero: Floats | None, *, recordings: int, empty: int
+) -> dict[str, Any]:
+    """A rule for time 0 and its result as plain values; None for what ``zero`` does not say."""
+    by_time = not isinstance(begin, str)
+    return {
+        "rule": "time" if by_time else begin,
+        "time_ms": begin if by_time else None,
+        "reason": reason,
+        "recordings": recordings,
+        "moved": None if zero is None else int((zero != 0).sum()),
+        "without_events": empty,
+        "moved_by_ms": None if zero is None else spread(zero[zero != 0]),
+    }
 
 
 def spread(values: Floats) -> dict[str, float] | None:

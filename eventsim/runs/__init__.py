@@ -6,7 +6,6 @@ module             content
 ``recordings``     which recordings: the settings, and their conditions
 ``data``           these recordings, read and divided
 ``division``       what recordings say of their division
-``likeness``       whether recordings of another file were made as those of a run
 ``networks``       the network: which builder, and the settings that it takes
 ``settings``       all settings of a run, as its folder keeps them
 ``run``            a run read from its folder

@@ -20,7 +20,8 @@ import numpy as np
 from eventsim import datasets
 from eventsim.arrays import Ints
 from eventsim.datasets import fsdd, spoken_digits
-from eventsim.datasets.audio_events import NOTE, AudioEncoding
+from eventsim.datasets.audio_events import AudioEncoding
+from eventsim.datasets.made import Made, lasts_otherwise
 from eventsim.datasets.sources import Source
 from eventsim.entries.described import described
 from eventsim.errors import DataError, ParameterError
@@ -34,7 +35,6 @@ from eventsim.events import (
 )
 from eventsim.events.labelled import grouped_folds, grouped_split, joined
 from eventsim.runs import division
-from eventsim.runs.likeness import lasts_otherwise, made_otherwise
 from eventsim.runs.recordings import DIVIDED_ANEW, ENCODERS, OWN, AbstractDataSettings
 from eventsim.train.parts import Members, named
 
@@ -80,7 +80,8 @@ class DataSettings(AbstractDataSettings):
             name = Path(self.test_file).name
             own = str(self.file)
             mine, its = (StoredStream.open(str(one)) for one in (self.file, self.test_file))
-            otherwise = made_otherwise(mine.notes, own, its.notes, name)
+            of_mine = Made.of_notes(mine.notes, own)
+            otherwise = of_mine.differences(own, Made.of_notes(its.notes, name), name)
             otherwise += lasts_otherwise(mine.duration, own, its.duration, "they")
             return "; ".join([f"all of {name} is the test part", *otherwise])
         if self.divide == "auto" and division.has_parts(found):
@@ -144,18 +145,22 @@ class DataSettings(AbstractDataSettings):
         return {self.train_split, self.test_split} <= {*datasets.DATASETS[self.name].grouped}
 
     @cached_property
-    def audio(self) -> AudioEncoding | None:
-        """Encoding of audio events; None where no encoder made them, or it is not known.
+    def made(self) -> Made:
+        """How the recordings were made, as far as it is known.
 
         Raises DataError or StorageError where the file of one's own cannot be read.
         """
         if self.name in ENCODERS and (self.name == "fsdd" or self.file is None):
-            return AudioEncoding(self._encoder(), float(datasets.SAMPLE_RATES[self.name]))
-        if self.name != OWN or not Path(self.file or "").is_file():
-            return None
-        assert self.file is not None
-        note = StoredStream.open(self.file).notes.get(NOTE)
-        return None if note is None else AudioEncoding.of_note(note, f"{self.file}, {NOTE}")
+            rate = float(datasets.SAMPLE_RATES[self.name])
+            return Made(audio=AudioEncoding(self._encoder(), rate))
+        if self.name != OWN or self.file is None or not Path(self.file).is_file():
+            return Made()
+        return Made.of_notes(StoredStream.open(self.file).notes, self.file)
+
+    @property
+    def audio(self) -> AudioEncoding | None:
+        """Encoding of audio events; None where no encoder made them, or it is not known."""
+        return self.made.audio
 
     def encoder_operations(self) -> EncoderOperations | None:
         """Operations that make these events from audio; None where no audio is known.

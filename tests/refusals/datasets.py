@@ -47,6 +47,7 @@ from eventsim.datasets.aer_sensors import nas
 from eventsim.datasets.audio import read_audio
 from eventsim.datasets.audio_events import AudioEncoding, changed
 from eventsim.datasets.cache import Samples, cached
+from eventsim.datasets.dataset import Assumed
 from eventsim.datasets.encoders import CochleaEncoder, GammatoneBank, LyonEar
 from eventsim.datasets.formats import format_of
 from eventsim.datasets.label_files import labelled_files, read_folder, read_labels, read_targets

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.cli.begin import begin_note, begin_of_run, begin_summary
+from eventsim.cli.begin import begin_summary
 from eventsim.cli.events import _find_beside
 from eventsim.cli.readers import read
 from eventsim.cli.reading import Reading
-from eventsim.cli.text_events import notes_of
 from eventsim.datasets import nir_events
+from eventsim.datasets.made import Made
 from eventsim.errors import DataError
 from eventsim.events import Dataset, EventStream, StoredStream
 from eventsim.events.begin import TimeZero, edges, put
@@ -167,7 +167,7 @@ def test_begin_of_a_part_in_memory_says_nothing_of_other_recordings(tmp_path):
     """A run that rounds times has its part in memory, the notes are of the whole file."""
     splits = ["train"] * 4 + ["test"] * 2
     begins = np.array([5.0, 6.0, 7.0, 8.0, 0.0, 9.0])
-    notes = begin_note(TimeZero("first-event", "why", begins, edges(streams(0.0))))
+    notes = Made().notes(TimeZero("first-event", "why", begins, edges(streams(0.0))))
     data = Dataset(streams(0.0), np.arange(N) % 2, ("no", "yes"))
     data.save("mine.h5", splits=splits, begins=begins, notes=notes)
     part = read("stored", "mine.h5", Reading(split="test"))
@@ -242,21 +242,17 @@ def test_text_of_a_clock_is_read_as_the_recordings_of_the_run(tmp_path):
 
 
 def test_files_that_are_read_for_a_run_begin_as_its_own(tmp_path):
-    def begins(data):
-        return begin_of_run(data, notes_of(data))
-
     write(tmp_path / "late", 300.0)
     for options, begin in (
         (("--begin", "first-event"), "first-event"),
-        (("--begin", "250"), "250.0"),
+        (("--begin", "250"), 250.0),
         ((), "zero"),
     ):
         done("data", "import", "late", *options, "--out", "late.h5")
-        found = begins(DataSettings(file=str(tmp_path / "late.h5")))
-        assert found == (begin, "as those of late.h5")
+        assert DataSettings(file=str(tmp_path / "late.h5")).made.begin == begin
     Dataset(streams(0.0), np.zeros(N, int), ("a",)).save(tmp_path / "old.h5")
-    assert begins(DataSettings(file=str(tmp_path / "old.h5")))[0] is None
-    assert begins(DataSettings(name="yinyang"))[0] is None
+    assert DataSettings(file=str(tmp_path / "old.h5")).made.begin is None
+    assert DataSettings(name="yinyang").made.begin is None
 
 
 def test_a_file_that_its_import_has_moved_is_not_moved_again_beside_a_run(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 import eventsim as es
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.encoders import CochleaEncoder
+from eventsim.datasets.made import Made
 from eventsim.live import Packet, Size, WireForm
 from tests.unit.cli.conftest import call, done, told
 
@@ -228,10 +229,9 @@ def test_unit_of_text_is_said_and_that_of_the_recordings_of_the_run(home, monkey
     monkeypatch.setattr(opened, lambda *_, form, **__: asked.append(form) or [])
     said = call("listen", home.net, "-", "--json").err
     assert "times are read as ms unless a first line of names or a remark says" in flat(said)
-    data = SimpleNamespace(name="own", file="mine.h5", audio=None)
+    data = SimpleNamespace(name="own", title="mine.h5", made=Made(unit="us"))
     run = SimpleNamespace(settings=SimpleNamespace(data=data))
     monkeypatch.setattr("eventsim.cli.listen.run_of", lambda _: run)
-    monkeypatch.setattr("eventsim.cli.listen.notes_of", lambda _: {"unit": "us"})
     said = call("listen", home.net, "-", "--json").err
     assert "times are read as us" in flat(said)
     assert "mine.h5 was made of times in us" in flat(said)

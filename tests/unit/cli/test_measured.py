@@ -8,17 +8,16 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.cli.begin import begin_note
 from eventsim.cli.events import find_for
 from eventsim.cli.measured import find_measured, measured_by
 from eventsim.cli.reading import Reading
 from eventsim.datasets.audio_events import AudioEncoding
 from eventsim.datasets.encoders import CochleaEncoder
+from eventsim.datasets.made import Made
 from eventsim.errors import ParameterError
 from eventsim.events import Dataset, EventStream
 from eventsim.events.begin import TimeZero, edges
 from eventsim.runs.data import DataSettings
-from eventsim.runs.likeness import made_otherwise
 from eventsim.runs.recordings import OWN
 from eventsim.runs.run import load_run
 from eventsim.runs.settings import RunSettings
@@ -229,7 +228,7 @@ def test_recordings_that_are_learned_and_tested_are_told_wherever_the_accuracy_s
 def test_a_file_that_was_made_otherwise_than_the_recordings_of_the_run_is_told(tmp_path):
     data = two_patterns(N)
     notes = {
-        name: begin_note(TimeZero(name, "why", np.zeros(N), edges(data.stream)))
+        name: Made().notes(TimeZero(name, "why", np.zeros(N), edges(data.stream)))
         for name in ("first-event", "zero")
     }
     data.save(tmp_path / "mine.h5", notes=notes["first-event"])
@@ -285,14 +284,15 @@ def test_recordings_of_another_length_than_those_of_a_named_set_are_told(tmp_pat
 def test_notes_that_differ_are_said(mine, theirs, said):
     def notes(given):
         made = {
-            "begin": lambda at: json.dumps({"rule": "time", "time_ms": at}),
+            "begin": lambda at: json.dumps({"rule": "time", "time_ms": at, "reason": "why"}),
             "audio": lambda most: AudioEncoding(
                 CochleaEncoder(streaming=True, frequency_max=most), 16000.0
             ).note(),
         }
         return {key: made.get(key, str)(value) for key, value in given.items()}
 
-    found = made_otherwise(notes(mine), "runs/a.h5", notes(theirs), "b.h5")
+    own, other = (Made.of_notes(notes(given), "a file") for given in (mine, theirs))
+    found = own.differences("runs/a.h5", other, "b.h5")
     assert len(found) == (said is not None)
     assert said is None or said in found[0]
 

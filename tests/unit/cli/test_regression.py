@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.cli.begin import begin_note
+from eventsim.datasets.made import Made
 from eventsim.errors import DataError, ParameterError
 from eventsim.events.begin import TimeZero, edges
 from eventsim.events.targets import Values, targets_of
@@ -201,7 +201,7 @@ def divided(places):
     values = np.arange(6.0).reshape(3, 2, 1)
     targets = Values(values, np.tile([5.0, 20.0], (3, 1)), ("speed",))
     begins = np.array([3.0, 4.0, 5.0])
-    notes = begin_note(TimeZero("first-event", "why", begins, edges(stream)))
+    notes = Made().notes(TimeZero("first-event", "why", begins, edges(stream)))
     replace(data, targets=targets).save("v.h5", splits=SPLITS, begins=begins, notes=notes)
     es.scsr(4, (5,), 1, seed=1).save("n.npz")
     return targets

@@ -104,6 +104,16 @@ def test_labels_that_an_npz_file_does_not_keep_are_said(tmp_path):
     assert said in flat(outcome.err)
 
 
+def test_what_a_file_keeps_of_its_import_stays_beside_what_is_new(tmp_path):
+    (tmp_path / "all" / "no").mkdir(parents=True)
+    (tmp_path / "all" / "no" / "1.csv").write_text("t,c\n1,0\n50,1\n")
+    (first,) = imported("all", out="mine.h5").json["guesses"]
+    assert first == "times read as ms: the header names no unit"
+    again = imported("mine.h5", out="some.npz").json["guesses"]
+    assert again == [first, "not in an npz file: labels, keys; --out some.h5 keeps them"]
+    assert EventStream.read_notes("some.npz")["guessed"] == "unit"
+
+
 def test_files_of_a_folder_and_groups_that_are_left_out_are_said(tmp_path):
     for name in ("no/1.csv", "no/deep/2.csv", "yes/3.csv"):
         (tmp_path / "all" / name).parent.mkdir(parents=True, exist_ok=True)

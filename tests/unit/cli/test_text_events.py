@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.cli.text_events import PLAIN, assumed_by
+from eventsim.datasets.made import Made
 from eventsim.events import Dataset, EventStream, StoredStream
 from eventsim.runs.data import DataSettings
 from eventsim.runs.recordings import OWN
@@ -138,8 +138,10 @@ def test_unit_that_was_a_guess_is_no_evidence_for_the_next_one(tmp_path, files):
         np.save(tmp_path / "a" / f"{k}.npy", rows)
     done("data", "import", tmp_path, "--out", "mine.h5").says("read as us: nothing names a unit")
     notes = StoredStream.open("mine.h5").notes
-    assert notes["unit"] == "us"
-    assert assumed_by(DataSettings(name=OWN, file="mine.h5"), notes) is PLAIN
+    assert (notes["unit"], notes["guessed"]) == ("us", "unit")
+    assert DataSettings(name=OWN, file="mine.h5").made.assumed("mine.h5") is None
+    earlier = {name: note for name, note in notes.items() if name != "guessed"}
+    assert Made.of_notes(earlier, "mine.h5").guessed == ("unit",)
 
 
 def test_silent_last_channels_are_filled_up(tmp_path, net):

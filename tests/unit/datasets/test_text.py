@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from eventsim.datasets import text
+from eventsim.datasets.dataset import PLAIN, Assumed
 from eventsim.events import EventStream
 
 
@@ -78,7 +79,7 @@ def test_header_that_numpy_writes_as_a_remark_is_a_header(tmp_path):
     events = np.array([[250, 7], [1500, 3]])
     np.savetxt(path, events, fmt="%d", delimiter=",", header="time_us,channel")
     lines = text.read(path)
-    assert (lines.unit, lines.is_stated, lines.guess) == ("us", True, "")
+    assert (lines.unit, lines.assumed, lines.guess) == ("us", None, "")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_remark_names_the_columns_whatever_separates_them(tmp_path, header, deli
 )
 def test_remark_says_the_unit_of_the_times(write, head, unit):
     found = text.read(write(f"{head}1 3\n9000 5\n"))
-    assert (found.unit, found.is_stated) == (unit or "ms", unit is not None)
+    assert (found.unit, found.assumed) == (unit or "ms", None if unit else PLAIN)
     assert found.times.tolist() == [1.0, 9000.0]
 
 
@@ -202,7 +203,7 @@ def test_unit_and_channels_may_be_given(write):
 def test_unit_is_what_the_names_say_and_nothing_else(write, content, unit):
     columns = None if "_of_day" not in content else ("t_us", "channel", "-")
     found = text.read(write(content), columns=columns)
-    assert (found.unit, found.is_stated) == (unit or "ms", unit is not None)
+    assert (found.unit, found.assumed) == (unit or "ms", None if unit else PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -216,8 +217,8 @@ def test_unit_is_what_the_names_say_and_nothing_else(write, content, unit):
 )
 def test_times_that_may_be_no_unix_clock_of_another_unit_are_read(write, first, assumed):
     file = write(f"t,c\n{first},2\n")
-    assert text.read(file, otherwise=assumed).times.tolist() == [float(first)]
-    assert text.read(write("t,c\n1690000000.12,2\n"), unit="s").is_stated
+    assert text.read(file, otherwise=Assumed(assumed, "")).times.tolist() == [float(first)]
+    assert text.read(write("t,c\n1690000000.12,2\n"), unit="s").assumed is None
 
 
 def of(last, n_events=2, n_channels=1):

@@ -11,6 +11,7 @@ import pytest
 
 import eventsim as es
 from eventsim.datasets import text
+from eventsim.datasets.dataset import CAMERA
 from eventsim.datasets.encoders import CochleaEncoder, LiveCochlea
 from eventsim.embedded.web import ENGINE
 from eventsim.errors import ParameterError
@@ -221,7 +222,7 @@ def test_in_a_browser_it_answers_as_eventsim_and_fits_the_screen(
     for content, mine in zip(TEXTS, found["files"], strict=True):
         place = written.file.with_name("some.csv")
         place.write_text(content, newline="")
-        theirs = text.read(place, otherwise="us").stream()[0]
+        theirs = text.read(place, otherwise=CAMERA).stream()[0]
         assert mine["times"] == theirs.times.tolist()
         assert mine["channels"] == theirs.channels.tolist()
         assert mine["duration"] == theirs.duration[0]
