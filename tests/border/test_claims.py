@@ -326,12 +326,6 @@ CLAIMS_OF = {
         "between their events. No conductances, no adaptive exponential "
         "neurons.": neurons_are_lif,
     },
-    "docs/explanation/linear_neurons.md": {
-        "Their bits would change, and with them the spikes of every network that was trained with "
-        "them; they run on `cuda` by moments, which linear neurons do not.": neurons_are_lif,
-        "**None of it ran on a GPU yet**: tests run the text on a CPU, and NVRTC compiles "
-        "it.": no_card_has_run_it,
-    },
     "docs/explanation/model.md": {
         "All backends run such neurons, whole or in chunks, with gradients; those by chunk need "
         "`cpu` or `cuda`.": thresholds_adapt_in_chunks,
