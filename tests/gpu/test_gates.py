@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from importlib.util import find_spec
 from itertools import product
 from types import SimpleNamespace
 
@@ -12,6 +13,13 @@ from eventsim.engine.cuda import compile as kernels
 from eventsim.engine.cuda.compile import OPTIONS
 from eventsim.engine.cuda.device import kernel_source, signatures
 from eventsim.errors import CacheWarning
+
+if find_spec(
+    "cupy_backends"
+):  # loaded before a test loads torch, whose older NVRTC CuPy would take
+    from cupy_backends.cuda.libs import nvrtc
+
+    nvrtc.getVersion()
 
 ARCHITECTURES = ["sm_75", "sm_80", "sm_90", "sm_120"]
 # Bytes of ``shared_backward`` in double precision, which takes all 255 registers there.
