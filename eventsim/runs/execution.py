@@ -98,10 +98,13 @@ def execute(
     training = Run(folder, settings).data("train", download=how.download)
     if group.leads:
         group.wait()
+    test = None
     if isinstance(training.target, Values):
-        settings, net = _of_values(settings, folder, training, how, net)
+        test = Run(folder, settings).data("test")
+        settings, net = _of_values(settings, folder, (training, test), how, net)
     run = train_run(settings, folder, training, how, net=net)
-    test = run.data("test", download=how.download)
+    if test is None:
+        test = run.data("test", download=how.download)
     tested = run.checked(test, group)
     if not group.leads:
         return None
@@ -150,13 +153,20 @@ def train_run(
 
 
 def _of_values(
-    settings: RunSettings, folder: Path, training: AnyDataset, how: Execution, net: Network | None
+    settings: RunSettings,
+    folder: Path,
+    parts: tuple[AnyDataset, AnyDataset],
+    how: Execution,
+    net: Network | None,
 ) -> tuple[RunSettings, Network | None]:
-    """Settings with the unit of errors and the readout, and a network in the units of values."""
+    """Settings with the unit of errors and the readout, and a network in the units of values.
+
+    ``parts`` are the recordings of training and test.
+    """
     assert settings.data is not None
-    wanted, title = training.target, settings.data.title
+    training, title = parts[0], settings.data.title
+    wanted, test = (part.target for part in parts)
     assert isinstance(wanted, Values)
-    test = settings.data.labelled("test").target
     if not test.given:
         raise DataError(title, "the test part has no target", "some")
     mean, size = wanted.scale(title)

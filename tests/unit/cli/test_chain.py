@@ -42,6 +42,7 @@ class Chain:
     """Raw recordings, what the first two commands told of them, and the test part as it is run."""
 
     def __init__(self, home):
+        self.home = home
         rng = np.random.default_rng(7)
         self.groups = np.repeat(list(GROUPS), list(GROUPS.values()))
         self.names = [WORDS[k % len(WORDS)] for k in range(self.groups.size)]
@@ -110,8 +111,8 @@ def chain(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def inside(chain, monkeypatch, tmp_path_factory):
-    monkeypatch.chdir(tmp_path_factory.getbasetemp() / "chain0")
+def inside(chain, monkeypatch):
+    monkeypatch.chdir(chain.home)
 
 
 @pytest.fixture(scope="module")
