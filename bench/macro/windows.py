@@ -27,7 +27,7 @@ from eventsim.engine.contract.windowing import make_windows
 from eventsim.engine.cpu import queue_host
 from eventsim.plan import make_plan
 
-# Neurons, fan-out, least delay in ms, share; "spread" gives every synapse a delay of its own.
+# Neurons, fan-out, least delay in ms, share; "spread": delays by synapse from there on, "0.1+ ms".
 CASES: list[tuple[int, int, float, float, str]] = [
     (100, 100, 1.0, 0.1, "one"),
     (100, 100, 1.0, 1.0, "one"),
@@ -100,10 +100,10 @@ def measure(case: tuple[int, int, float, float, str], repeats: int) -> dict[str,
         raise SystemExit(
             f"{case}: {len(found[0])} spikes by the queue, {len(found[1])} by windows."
         )
+    more = "+" if case[4] == "spread" else ""
     return {
         "bench": "windows",
-        "case": f"{case[0]} neurons, fan-out {case[1]}, {case[2]} ms, share {case[3]}"
-        + (", delays by synapse" if case[4] == "spread" else ""),
+        "case": f"{case[0]} to {case[1]} neurons, {case[2]}{more} ms, share {case[3]}",
         "spikes": len(found[0]),
         "queue_s": seconds[0],
         "windows_s": seconds[1],
