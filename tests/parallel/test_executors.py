@@ -46,7 +46,7 @@ def background(*command, **options):
 @pytest.fixture(scope="module")
 def dask(tmp_path_factory):
     """A cluster of two workers, started as a person does it, in a folder of its own."""
-    pytest.importorskip("distributed", reason="needs the extra dask")
+    Client = pytest.importorskip("distributed", reason="needs the extra dask").Client
     home, at = tmp_path_factory.mktemp("dask"), socket.socket()
     with at:
         at.bind(("127.0.0.1", 0))
@@ -64,6 +64,9 @@ def dask(tmp_path_factory):
             cwd=home, env=environment,
         ),
     ):  # fmt: skip
+        # Runs that wait for workers all go to the first that comes.
+        with Client(f"tcp://127.0.0.1:{port}", timeout=PATIENCE, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=PATIENCE)
         yield f"dask://127.0.0.1:{port}"
 
 
