@@ -84,6 +84,7 @@ CASES = (
     Case("adaptive", inputs=0.1),
     Case("adaptive", lateral=1.0, delay=1.0, peer="Norse"),
     Case("adaptive", lateral=LATERAL_SHARE, delay=1.0),
+    Case("adaptive", lateral=LATERAL_SHARE, delay=0.0),
     Case("AdLIF"),
     Case("AdLIF", input_delays=True),
     Case("AdLIF", lateral=1.0, delay=1.0),

@@ -11,6 +11,7 @@
 // Reference       eventsim/engine/reference/linear.py
 #pragma once
 #include "../calls.hpp"
+#include "../loop/due.hpp"
 #include "../loop/heap.hpp"
 #include "../watch.hpp"
 #include "cells.hpp"
@@ -23,7 +24,7 @@ template <int N, class R> class LinearRun {
     const LinearNeurons<N, R> neurons;
     Arena arena;
     LinearCell<N, R>* const cells;
-    DueHeap due;
+    Due due;
     Waiting waiting;
     double* const seen;    // ms from a neuron's time up to which it does not fire
     uint8_t* const sure;   // whether it is due to fire or to be let go, and not to be looked at again
@@ -36,7 +37,7 @@ template <int N, class R> class LinearRun {
     static constexpr int64_t EACH = 8;
 
     static std::size_t room(int64_t size) {
-        return size * (sizeof(LinearCell<N, R>) + 25) + DueHeap::room(size) + 8 * 64;
+        return size * (sizeof(LinearCell<N, R>) + 25) + Due::room(size) + 8 * 64;
     }
 
   public:

@@ -53,6 +53,26 @@ template <class R> FORMULA void fire(Cell<R>& c, Firing& f, int64_t n, SpikeRoom
     c.time = t;
 }
 
+// A level that V does not pass now, and by how much it falls in a ms, at most.
+template <class V> struct Foreseen {
+    V level, fall;
+};
+
+// An adaptive threshold at t, with the margin of the alert level: it falls ever more slowly.
+template <class R> FORMULA Foreseen<R> lowered(const Threshold& p, const Adapted& c, double t, R alert) {
+    const R rise = R(p.strength * adaptation_at(p, c, t));
+    return {alert + R(1.0 - ALERT_MARGIN) * rise, R(p.rate) * rise};
+}
+
+// ms to the crossing, at least, from a v below a positive level: infinity where there is none.
+//
+// It is the first of Newton's steps in crossing(), which never go back, and so a bound of the crossing to the
+// bit. V rises no faster than now, or falls, and meets a threshold that falls no faster than now.
+template <class V> FORMULA V least_way(V v, V j, V mem, const Foreseen<V>& x) {
+    const V zero = spread<V>(0), rise = mem * (j - v), closer = select(rise > zero, rise, zero) + x.fall;
+    return select(closer > zero, (x.level - v) / closer, spread<V>(Real<V>(__builtin_inf())));
+}
+
 // The neurons of a sample.
 template <class R> class Cells {
     const Neurons<R>& neurons;
@@ -122,17 +142,13 @@ template <class R> class Cells {
     }
 
     // A time before which neuron n does nothing if nothing arrives; at no time after its crossing.
-    //
-    // It is the first of Newton's steps in crossing(), which never go back, and so a bound of the
-    // crossing to the bit. An adaptive threshold is never below its level at rest, but is found by
-    // other steps, so that its bound is a little earlier.
     FORMULA_MEMBER double soonest(int64_t n, double t_end) {
         constexpr double never = __builtin_inf();
         const Cell<R>& c = cell[n];
-        if (c.held() || c.v >= c.level || c.level <= R(0)) return predict(n, t_end);
-        if (peak_bound(c.v, c.j, c.peak) < c.alert || !(c.j > c.v)) return never;
-        double at = c.time + double((c.level - c.v) / (c.mem * (c.j - c.v)));
-        if (adapts()) at = c.time + (at - c.time) * (1.0 - ALERT_MARGIN);
+        const Foreseen<R> x = adapts() ? lowered(threshold(n), adapted[n], c.time, c.alert) : Foreseen<R>{c.level, R(0)};
+        if (c.held() || c.v >= x.level || c.level <= R(0)) return predict(n, t_end);
+        if (peak_bound(c.v, c.j, c.peak) < c.alert) return never;
+        const double at = c.time + double(least_way(c.v, c.j, c.mem, x));
         return at < t_end ? at : never;
     }
 

@@ -1,8 +1,7 @@
-// Binary heaps of a loop: bundles of synapses that wait for their time, spikes in flight, and due neurons.
+// Binary heaps of a loop: bundles of synapses that wait for their time, and spikes in flight.
 //
-// Bundles are in order of (time, first synapse), neurons of (time, number): ties are decided. A spike whose
-// synapses have delays of their own is one entry, whatever their number: its row has them by (delay, number),
-// and it waits for the next one.
+// Bundles are in order of (time, first synapse): ties are decided. A spike whose synapses have delays of
+// their own is one entry, whatever their number: its row has them by (delay, number), and it waits for the next.
 #pragma once
 #include "../arena.hpp"
 #include "../calls.hpp"
@@ -240,62 +239,6 @@ class Incoming {
             }
             if (!due.push(b)) return false;
         }
-    }
-};
-
-// All neurons, each with the time at which it is due; infinity at first.
-class DueHeap {
-    struct Entry {
-        double time;
-        int64_t n;
-
-        bool operator<(const Entry& b) const { return time < b.time || (time == b.time && n < b.n); }
-    };
-
-    Entry* const heap;
-    int64_t* const place;  // of every neuron
-    const int64_t size;
-
-  public:
-    static std::size_t room(int64_t size) { return size * (sizeof(Entry) + 8) + 2 * 64; }
-
-    DueHeap(int64_t size, Arena& arena)
-        : heap(arena.take<Entry>(size)), place(arena.take<int64_t>(size)), size(size) {}
-
-    void clear() {
-        for (int64_t n = 0; n < size; ++n) {
-            heap[n] = {__builtin_inf(), n};
-            place[n] = n;
-        }
-    }
-
-    // The neuron that is due first, and its time.
-    int64_t first() const { return heap[0].n; }
-    double first_time() const { return heap[0].time; }
-
-    double time_of(int64_t n) const { return heap[place[n]].time; }
-
-    // Neuron n is due at `time`.
-    void move(int64_t n, double time) {
-        const Entry e = {time, n};
-        int64_t i = place[n];
-        for (int64_t up; i > 0; i = up) {
-            up = (i - 1) >> 1;
-            if (!(e < heap[up])) break;
-            put(i, heap[up]);
-        }
-        for (int64_t down; (down = 2 * i + 1) < size; i = down) {
-            down += down + 1 < size && heap[down + 1] < heap[down];
-            if (!(heap[down] < e)) break;
-            put(i, heap[down]);
-        }
-        put(i, e);
-    }
-
-  private:
-    void put(int64_t i, const Entry& e) {
-        heap[i] = e;
-        place[e.n] = i;
     }
 };
 

@@ -3,20 +3,19 @@
 // The next event is the earlier of the next arrival and the next neuron to fire or to be let go; at one
 // time arrivals come first. After it only the neurons that it reached change their prediction. A neuron
 // waits at a time before which it cannot fire; the crossing itself is searched when that time comes and
-// nothing arrived since, so rarely. One whose time moves later stays where it is until then.
+// nothing arrived since, so rarely. One whose time moves later may stay where it is until then.
 //
-// Side by side    nothing; tasks are samples, dealt to threads by the caller.
+// Side by side    the neurons that a bundle reaches: reached.hpp. Tasks are samples, dealt to threads by the caller.
 // Before          roles of the call; limits[sample] spikes have room.
 // After           spikes in the order in which they happened, as many as there is room for; counts of
 //                 all; `end` as the last event of each neuron left it.
 // Reference       eventsim/engine/reference/queue.py
 #pragma once
-#include "../../lanes.hpp"
 #include "../calls.hpp"
 #include "../synapses.hpp"
 #include "../watch.hpp"
-#include "cells.hpp"
 #include "heap.hpp"
+#include "reached.hpp"
 
 namespace eventsim {
 
@@ -27,28 +26,23 @@ template <class V> class LoopQueue {
     using R = Real<V>;
 
     const QueueForward<R>& a;
-    const int64_t size;
     const WeightTable weights;
     Arena arena;
-    Cells<R> cells;
-    DueHeap due;
+    Reached<V> neurons;
+    Cells<R>& cells;
+    Due& due;
     Waiting waiting;
-    uint8_t* const sure;      // whether a neuron is due at its crossing, and not before it
-    int64_t *const mark, *const reached;
-    int64_t epoch, n_reached;
-    double t_end;
+    int64_t sure = NONE;  // the neuron that is due at its crossing or release, and not before it
+    int64_t n_reached = 0;
+    double t_end = 0.0;
     Watched watched;
 
-    static std::size_t room(int64_t size) {
-        return Cells<R>::room(size) + DueHeap::room(size) + size * 17 + 4 * 64;
-    }
+    static constexpr int64_t NONE = -1;
 
   public:
     explicit LoopQueue(const QueueForward<R>& call)
-        : a(call), size(call.neurons.size), weights{call.loop.parts, call.loop.n_parts},
-          arena(room(size)), cells(call.neurons, arena), due(size, arena),
-          sure(arena.take<uint8_t>(size)), mark(arena.take<int64_t>(size)),
-          reached(arena.take<int64_t>(size)), watched(call.tasks) {}
+        : a(call), weights{call.loop.parts, call.loop.n_parts}, arena(Reached<V>::room(call.neurons.size)),
+          neurons(call.neurons, arena), cells(neurons.cells), due(neurons.due), watched(call.tasks) {}
 
     // False where there is no memory, or the call does not go on.
     bool run() {
@@ -87,7 +81,7 @@ template <class V> class LoopQueue {
             if (!watched.goes(n_reached, t)) return false;
         }
         if (!waiting.ok() || !watched.end(t_end, spikes.count <= spikes.limit)) return false;
-        cells.keep(a.end, s);
+        neurons.keep(a.end, s);
         a.spikes.counts[s] = spikes.count;
         a.spikes.reached[s] = t_end;
         return true;
@@ -95,79 +89,52 @@ template <class V> class LoopQueue {
 
     void begin(int64_t s) {
         t_end = a.arriving.duration[s];
-        cells.begin(a.begin, s);
+        neurons.begin(a.begin, s, t_end);
         watched.begin(a.under_way.since[s]);
-        due.clear();
         waiting.begin(a.flights, a.under_way, s, t_end);
-        epoch = 0;
-        for (int64_t n = 0; n < size; ++n) {
-            sure[n] = 0;
-            mark[n] = 0;
-            due.move(n, cells.soonest(n, t_end));
-        }
+        sure = NONE;
     }
 
     // The time at which neuron n, the first, is due has come.
     Step go_on(int64_t n, SpikeRoom& spikes) {
-        if (!sure[n]) {
+        Cell<R>& c = neurons.cell(n);
+        if (sure != n) {
             double at = cells.soonest(n, t_end);
             if (!(at > due.first_time())) {
                 at = cells.predict(n, t_end);
-                sure[n] = 1;
+                sure = n;
             }
             due.move(n, at);
             return ON;
         }
-        sure[n] = 0;
-        if (cells.cell[n].held()) {
-            release(cells.cell[n], cells.firing[n], spikes);
-            due.move(n, cells.soonest(n, t_end));
-            return ON;
-        }
-        if (cells.fire_next(n, spikes)) return RAN_AWAY;
-        due.move(n, cells.soonest(n, t_end));
-        return waiting.send(a.loop, n, cells.cell[n].time, t_end) ? FIRED : NO_ROOM;
+        sure = NONE;
+        const bool held = c.held();
+        if (held) release(c, cells.firing[n], spikes);
+        else if (cells.fire_next(n, spikes)) return RAN_AWAY;
+        neurons.expect(n);
+        if (held) return ON;
+        return waiting.send(a.loop, n, c.time, t_end) ? FIRED : NO_ROOM;
     }
 
     // Meet all arrivals at t.
     void meet(double t, int64_t& outside, int64_t end) {
-        ++epoch;
+        sure = NONE;
         n_reached = 0;
         waiting.meet(t, a.arriving, outside, end, [&](const Bundle& b) { deliver(b); });
-        look_again();
+        neurons.settle();
     }
 
     void deliver(const Bundle& b) {
         if (b.first >= OWN) {
             const int64_t n = b.first - OWN;
-            reach(n, b.time).j += a.loop.own_weight[n];
+            neurons.meet_one(n, a.loop.own_weight[n], b.time);
+            ++n_reached;
             return;
         }
         weights.of_part(b.first, [&](const auto* weight) {
-            for (int64_t k = b.first; k < b.last; ++k)
-                reach(a.loop.target[k], b.time).j += R(weight[k]);
+            neurons.meet(a.loop.target + b.first, weight + b.first, b.last - b.first, b.time);
         });
-    }
-
-    // Neuron n, brought to t; those that nothing has reached at this time yet are noted.
-    FORMULA_MEMBER Cell<R>& reach(int64_t n, double t) {
-        Cell<R>& c = cells.cell[n];
-        if (mark[n] != epoch) {
-            mark[n] = epoch;
-            reached[n_reached++] = n;
-            advance(c, t);
-        }
-        return c;
-    }
-
-    // The neurons that were reached may be due earlier; those due later keep their place.
-    void look_again() {
-        for (int64_t i = 0; i < n_reached; ++i) {
-            const int64_t n = reached[i];
-            sure[n] = 0;
-            const double at = cells.soonest(n, t_end);
-            if (at < due.time_of(n)) due.move(n, at);
-        }
+        n_reached += b.last - b.first;
     }
 };
 
