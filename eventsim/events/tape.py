@@ -208,6 +208,11 @@ class Before:
     # Linear neurons as their last event left them, of every stage that has some: LinearStop of
     # eventsim.engine.contract.linear. Empty at time zero.
     linear: Mapping[str, Any] = field(default_factory=dict)
+    # Of the tape of a later chunk, for voltages: the state that every spiking stage went on from,
+    # LayerState or LoopState of eventsim.engine.contract, by stage; and spikes of populations from
+    # there to the begin of the chunk, which has found them again
+    stands: Mapping[str, Any] = field(default_factory=dict)
+    again: Mapping[str, SpikeTrains] = field(default_factory=dict)
 
     __repr__ = short_repr
 
@@ -306,15 +311,19 @@ class SpikeTape:
             f"Spikes there are of {list(self.trains)}.",
         )
 
-    def require_whole(self, where: str) -> None:
+    def require_whole(
+        self,
+        where: str,
+        remedy: str = "Simulate the whole stream at once; gradients of chunks come from "
+        "eventsim.backward_chunk.",
+    ) -> None:
         """Raise ParameterError if the tape is that of a later chunk of a stream."""
         if self.begin is not None and self.begin.any():
             raise ParameterError(
                 where,
                 f"the tape is that of a chunk that begins at {span(self.begin)} ms, and spikes of "
                 "before are not on it",
-                remedy="Simulate the whole stream at once; gradients of chunks come from "
-                "eventsim.backward_chunk.",
+                remedy=remedy,
             )
 
     def require_rest(self, where: str, population: str) -> None:

@@ -75,8 +75,8 @@ def voltages(
     sample
         Number of the recording, negative ones counted from the end.
     times
-        ms: the window and the resolution. None for 2,000 times over the whole sample. The times
-        just before and at every spike of a drawn neuron are added.
+        ms: the window and the resolution. None for 2,000 times over the whole sample, or chunk.
+        The times just before and at every spike of a drawn neuron are added.
     ax
         Axes to draw on; None for a new figure.
 
@@ -120,7 +120,8 @@ def _traces(
     when: tuple[int, ArrayLike | None],
 ) -> _Traces:
     sample, asked = when
-    grid = _grid(asked, float(tape.stream.duration[sample]))
+    begin = 0.0 if tape.begin is None else float(tape.begin[sample])
+    grid = _grid(asked, begin, float(tape.stream.duration[sample]))
     fired: tuple[Floats, Ints] = np.zeros(0), np.zeros(0, np.int64)
     if population.is_spiking:
         times, rows = tape[population.name].sample(sample)
@@ -129,7 +130,7 @@ def _traces(
     spikes = [fired[0][fired[1] == k] for k in chosen]
     spikes = [times[(times >= grid[0]) & (times <= grid[-1])] for times in spikes]
     both = [side for times in spikes for side in (np.nextafter(times, 0.0), times)]
-    grid = np.unique(np.concatenate([grid, *both]))
+    grid = np.unique(np.maximum(np.concatenate([grid, *both]), begin))
     values = voltage(net, tape, population.name, grid, neurons=chosen, samples=[sample])[0]
     answer = net.answer
     classes = answer.class_names if answer and answer.population == population.name else ()
@@ -137,9 +138,9 @@ def _traces(
     return _Traces(population, chosen, grid, values, spikes, names)
 
 
-def _grid(asked: ArrayLike | None, end: float) -> Floats:
+def _grid(asked: ArrayLike | None, begin: float, end: float) -> Floats:
     if asked is None:
-        return np.linspace(0.0, end, POINTS)
+        return np.linspace(begin, end, POINTS)
     grid = np.unique(real_array(asked, "plot.voltages: times"))
     if np.ndim(asked) != 1 or grid.size < 2:
         raise ShapeError(
@@ -147,11 +148,11 @@ def _grid(asked: ArrayLike | None, end: float) -> Floats:
             f"times have shape {np.shape(asked)} and {grid.size} different values",
             "a list of at least two times in ms",
         )
-    if not (grid[0] >= 0.0 and grid[-1] <= end):
+    if not (grid[0] >= begin and grid[-1] <= end):
         raise ParameterError(
             "plot.voltages",
             f"times go from {grid[0]} to {grid[-1]} ms",
-            f"times inside the sample, from 0 to {end}",
+            f"times inside the sample, from {begin:g} to {end}",
         )
     return grid
 

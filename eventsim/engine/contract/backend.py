@@ -80,7 +80,10 @@ class Backend(Protocol):
         """Spikes of a spiking population."""
 
     def layer_resume(self, job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
-        """Spikes from the end of ``state`` to the end of the job, and the state to go on from."""
+        """Spikes from where the neurons of ``state`` stand on, and the state to go on from.
+
+        Those before its end are found a second time.
+        """
 
     def stepped(self, job: Job, synapses: BundledSynapses, frame: Frame) -> Stepped:
         """The neurons of a job of one sample that has no afferents, to run window by window."""

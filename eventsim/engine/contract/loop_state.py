@@ -26,7 +26,7 @@ from eventsim.engine.contract.bundles import (
     outside_arrivals,
 )
 from eventsim.engine.contract.job import Job
-from eventsim.engine.contract.state import since_begin, start_state
+from eventsim.engine.contract.state import start_state
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes, source_of
 from eventsim.events.tape import Adapted
@@ -113,7 +113,7 @@ def after(
     stop: Any, *, stand: Floats, adapted: Adapted | None = None, longest: Floats | None = None,
     left: Any = None,
 ) -> tuple[SpikeTrains, LoopState]:  # fmt: skip
-    """Spikes of a piece of a stream, and the state behind it.
+    """Spikes of a piece of a stream as they are given, and the state behind it.
 
     ``loop, arrivals``: what the kernels took; NumPy arrays, as all others. ``before``: where the
     piece started. ``trains``: all spikes from there to the end of the job. ``stop``: the neurons
@@ -133,7 +133,7 @@ def after(
     if longest is not None:
         late |= sent.times + longest[sent.neurons] >= stand[sent.sample]
     state = LoopState(np.array(end), stop, sent.where(late), in_order(job, pending), adapted, left)
-    return since_begin(trains, before.begin[sample]), state
+    return trains, state
 
 
 def _longest_way(loop: Loop) -> Floats:

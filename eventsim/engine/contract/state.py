@@ -145,7 +145,7 @@ def carried(
     pending: Pending | None = None,
     adapted: Adapted | None = None,
 ) -> tuple[SpikeTrains, LayerState]:
-    """Spikes of a piece of a stream, and the state behind it.
+    """Spikes of a piece of a stream as they are given, and the state behind it.
 
     ``before``: where the piece started. ``trains``: all spikes from ``before.stop`` on. ``end``:
     the neurons after their last arrivals. ``pending``: arrivals that they have not all met.
@@ -168,10 +168,4 @@ def carried(
         pending=pending,
         adapted=adapted,
     )
-    return since_begin(trains, before.begin[sample]), state
-
-
-def since_begin(trains: SpikeTrains, begin: Floats) -> SpikeTrains:
-    """The spikes at or after ``begin`` (ms, one per spike)."""
-    new = trains.times >= begin
-    return trains if new.all() else trains.where(new)
+    return trains, state

@@ -5,5 +5,6 @@
 ``look`` (values in their domains) and ``place`` (arrays on a device); ``ties`` tells those that
 rounding may decide. ``arrivals``, ``states``, ``voltage_kernel``, ``readout_piece``, ``trace`` and
 ``linear_trace`` have what no kernel computes: readouts over a piece, voltage and current at any
-time; ``explain`` says why a neuron is silent or active, ``watch`` how far a long run is.
+time, of a chunk from where its neurons stand (``standing``); ``explain`` says why a neuron is
+silent or active, ``watch`` how far a long run is.
 """

@@ -17,7 +17,7 @@ event by event, and they agree to rounding.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -197,8 +197,7 @@ def simulate_chunk(
     tuple[SpikeTape, RunState]
         The chunk's spikes, and the state for the next chunk. A spike whose refractory time
         ends in a later chunk has no ``restart_current``. Gradients of it come from
-        :func:`eventsim.backward_chunk`; voltages need a tape from the start and refuse that of a
-        later chunk.
+        :func:`eventsim.backward_chunk`, voltages within it from :func:`eventsim.voltage`.
 
     Raises
     ------
@@ -235,6 +234,7 @@ def run_chunk(
     loops: dict[str, LoopState] = {}
     readouts: dict[str, ReadoutState] = {}
     trains: dict[str, SpikeTrains] = {}
+    again: dict[str, SpikeTrains] = {}
     span = float((chunk.duration - begin).sum())
     with watch.shown(watch.n_stages(plan) * span):
         for stage in plan.stages:
@@ -253,6 +253,10 @@ def run_chunk(
                 else:
                     layer = start_state(job) if state is None else state.layers[stage.name]
                     spikes, layers[stage.name] = engine.layer_resume(job, layer)
+            new = spikes.times >= begin[owners(spikes.offsets, len(spikes))]
+            if not new.all():  # found again
+                again |= split_members(stage, spikes.where(~new))
+                spikes = spikes.where(new)
             for name, part in split_members(stage, spikes).items():
                 trains[name] = part
                 acting[name] = _joined(before, name, part)
@@ -260,9 +264,10 @@ def run_chunk(
     count = engine.count_arrivals
     counts = to_host(count(pairs, chunk.duration) - count(pairs, begin))
     events = {p.name: int(n) for (p, _), n in zip(pairs, counts, strict=True)}
+    stands = {} if state is None else {**state.layers, **state.loops}
     tape = SpikeTape(
         chunk, trains, events, engine.name, precision, structure=plan.structure, begin=begin,
-        before=before, start=start,
+        before=replace(before, stands=stands, again=again), start=start,
         algorithms=dict(plan.memo.once(run_by, lambda: run_by(plan, engine))),
     )  # fmt: skip
     stand = {s.name: loops[s.name].stand for s in plan.stages if s.is_linear}

@@ -11,8 +11,9 @@ import numpy as np
 
 from eventsim.arrays import Floats, Ints
 from eventsim.engine.contract.job import Job
-from eventsim.engine.contract.linear import LinearCells, linear_cells, linear_start
+from eventsim.engine.contract.linear import LinearCells, linear_cells
 from eventsim.engine.run.arrivals import find_arrivals
+from eventsim.engine.run.standing import Standing
 from eventsim.events.source import SourceSpikes
 from eventsim.neuron.linear_flow import NeuronFlow, Vector, times
 
@@ -28,18 +29,29 @@ class Happening(NamedTuple):
     weight: float = 0.0
 
 
-def linear_states(job: Job, neurons: Ints, own: SourceSpikes, asked: Floats) -> Floats:
+class LinearOrigin(NamedTuple):
+    """State of a neuron at ``time``, ms, and whether V is held there."""
+
+    x: Vector
+    time: float
+    held: bool
+
+
+def linear_states(
+    job: Job, neurons: Ints, own: SourceSpikes, asked: Floats, at: Standing
+) -> Floats:
     """States of some neurons at times ``asked`` (ms, ascending), [samples, asked, neurons, n].
 
-    ``own`` are their spikes, numbered as ``neurons`` are, numbers in the stage.
+    ``own`` are their spikes, numbered as ``neurons`` are, numbers in the stage. ``at``: where they
+    stand, as what is before its begin left them.
     """
     cells = linear_cells(job)
-    start = linear_start(job, cells)
     found = np.empty((job.n_samples, asked.size, neurons.size, cells.n))
     own_weight, own_delay = job.self_weights(), job.self_delays()
     arrivals = find_arrivals(job, neurons)
-    ends = [Happening(float(time), IS_ASKED) for time in asked]
     for sample in range(job.n_samples):
+        begin = float(at.begin[sample])
+        ends = [Happening(max(float(time), begin), IS_ASKED) for time in asked]
         first, last = own.offsets[sample : sample + 2]
         for k, n in enumerate(neurons.tolist()):
             fired = own.times[first:last][own.neurons[first:last] == k].tolist()
@@ -51,19 +63,27 @@ def linear_states(job: Job, neurons: Ints, own: SourceSpikes, asked: Floats) -> 
             hold, back = float(cells.matrices.hold[n]), float(own_delay[n])
             returns = int(cells.own_state[n]), float(own_weight[n])
             for time in fired:
-                events.append(Happening(time, FIRES, *returns if back == 0.0 else (0, 0.0)))
-                events += [Happening(time + hold, LET_GO)] if hold > 0.0 else []
                 events += [Happening(time + back, ARRIVES, *returns)] if back > 0.0 else []
+                if time >= begin:
+                    events.append(Happening(time, FIRES, *returns if back == 0.0 else (0, 0.0)))
+                    events += [Happening(time + hold, LET_GO)] if hold > 0.0 else []
+            events = [event for event in events if event.time >= begin]
+            x, since, until = (values[sample, k].tolist() for values in at.stop[:3])
+            if until >= 0.0:
+                events.append(Happening(until, LET_GO))
             events = sorted([*events, *ends], key=lambda event: event[:2])
-            found[sample, :, k] = list(_walk(cells, n, start[sample, n].tolist(), events))
+            start = LinearOrigin(x, since, until >= 0.0)
+            found[sample, :, k] = list(_walk(cells, n, start, events))
     return found
 
 
-def _walk(cells: LinearCells, n: int, start: Vector, events: list[Happening]) -> Iterator[Vector]:
-    """The state of neuron n at every event that asks for it, from that at time zero."""
+def _walk(
+    cells: LinearCells, n: int, start: LinearOrigin, events: list[Happening]
+) -> Iterator[Vector]:
+    """The state of neuron n at every event that asks for it, from the start."""
     free, held = (NeuronFlow(cells.tables, k) for k in (n, cells.size + n))
     keep, jump = cells.matrices.keep[n].tolist(), cells.matrices.jump[n].tolist()
-    x, t, flow = start, 0.0, free
+    x, t, flow = start.x, start.time, held if start.held else free
     for event in events:
         x, t = flow.ahead(event.time - t, x), event.time
         if event.kind == IS_ASKED:

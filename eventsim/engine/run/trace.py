@@ -25,10 +25,10 @@ from eventsim.arrays import Bools, Floats, Ints
 from eventsim.checks import every, real_array, whole_array
 from eventsim.engine.contract.job import Job
 from eventsim.engine.contract.linear import neuron_of
-from eventsim.engine.contract.state import start_of_neurons
 from eventsim.engine.run.arrivals import find_arrivals
 from eventsim.engine.run.linear_trace import linear_states
 from eventsim.engine.run.run import make_job
+from eventsim.engine.run.standing import Standing, standing
 from eventsim.engine.run.states import Begin, Met, Rates, Released, States
 from eventsim.errors import NetworkError, ShapeError
 from eventsim.events import SpikeTape
@@ -38,6 +38,11 @@ from eventsim.plan import make_plan
 
 # Arrivals, and marks, of one block: about 0.1 GB in passing.
 MOST_AT_ONCE = 1 << 20
+
+NOT_IN_FILES = (
+    "A file does not hold what came before: ask the tape that eventsim.simulate_chunk gave, or "
+    "simulate the whole stream at once."
+)
 
 
 class _State(NamedTuple):
@@ -69,12 +74,15 @@ def voltage(
     Parameters
     ----------
     net, tape
-        The network and its run, of any backend and precision, from the start of the recording.
+        The network and its run, of any backend and precision; of a chunk with the values that the
+        network had in it, where values are exact to the rounding of the state that it began with.
+        Files of tapes of later chunks do not hold that state.
     population
         Name of a spiking population or a readout, or the population itself.
     times
-        ms from the start of the sample: one time, or an array of one dimension in any order. The
-        value at a spike is the reset potential; it holds to the end of the refractory time.
+        ms from the start of the recording: one time, or an array of one dimension in any order; of
+        a chunk from its begin to its end. The value at a spike is the reset potential; it holds to
+        the end of the refractory time.
     neurons
         Numbers of neurons, in any order; None for all.
     samples
@@ -83,8 +91,8 @@ def voltage(
     Returns
     -------
     float64 [samples, times, neurons]
-        In the unit of the threshold. NaN at times after the end of a sample that is shorter than
-        others. New array.
+        In the unit of the threshold. NaN at times outside a sample that is shorter than others, or
+        begins later. New array.
 
     Raises
     ------
@@ -92,7 +100,7 @@ def voltage(
         There is no such population, it is the input, or the tape is that of another network.
     ParameterError
         A time is not finite, or lies outside all samples; a number is that of no neuron or sample;
-        the tape is that of a later chunk.
+        the tape is that of a later chunk, and was read from a file.
     ShapeError
         Times or numbers are no list.
 
@@ -184,33 +192,40 @@ def _state(
     net, tape = call.net.to_host(), call.tape.to_host()
     plan = make_plan(net, tape.memo)
     plan.check_tape(tape, f"{call.where} of {population.name!r}")
-    tape.require_whole(call.where)
+    if tape.before is None:
+        tape.require_whole(call.where, NOT_IN_FILES)
     stage = next(s for s in plan.stages if population.name in [m.name for m in s.members])
-    job = replace(make_job(plan, stage, tape), precision="double")
+    whole = tape.with_before()
+    job = replace(make_job(plan, stage, whole), precision="double")
+    stands = standing(job, tape)
     rows = _numbers(samples, f"{call.where}: samples", "samples of the tape", job.n_samples)
     columns = _numbers(neurons, f"{call.where}: neurons", repr(population.name), population.size)
-    asked = _asked(times, call.where, job.duration[rows])
+    asked = _asked(times, call.where, stands.begin[rows], job.duration[rows])
+    rows, row = np.unique(rows, return_inverse=True)
     chosen, column = np.unique(columns, return_inverse=True)
     ascending, place = np.unique(asked, return_inverse=True)
     raised = _raised(population) if stage.is_linear else [1]
     found = np.full((1 + len(raised), rows.size, ascending.size, chosen.size), np.nan)
+    wanted = slice(None), row[:, None, None], place[:, None], column
     if not found.size:
-        return _State.of(found[:, :, place][..., column])
+        return _State.of(found[wanted])
     in_stage = chosen + stage.start_of(population.name)
     for block in _blocks(ascending.size + _events_by_sample(job)[rows]):
         some = rows[block]
         part = job.of_samples(some)
-        own = source_of(tape[population.name]).of_samples(some) if population.is_spiking else None
+        own = _Sent.of(tape, whole, population, some) if population.is_spiking else None
         for few in _blocks(some.size * ascending.size + _arrivals_by_neuron(part, in_stage)):
             mine = None if own is None else own.of_neurons(chosen[few])
+            at = stands.of(some, in_stage[few])
             if stage.is_linear and mine is not None:
-                states = linear_states(part, in_stage[few], mine, ascending)
+                states = linear_states(part, in_stage[few], mine.acting, ascending, at)
                 found[0, block, :, few] = states[..., 0] + population.v_leak[chosen[few]]
                 found[1:, block, :, few] = np.moveaxis(states[..., raised], -1, 0)
             else:
-                found[:, block, :, few] = _Block(part, in_stage[few], mine).states(ascending)
-    found[:, ascending > job.duration[rows][:, None]] = np.nan
-    return _State.of(found[:, :, place][..., column])
+                found[:, block, :, few] = _Block(part, in_stage[few], mine, at).states(ascending)
+    outside = ascending > job.duration[rows][:, None]
+    found[:, outside | (ascending < stands.begin[rows][:, None])] = np.nan
+    return _State.of(found[wanted])
 
 
 def _raised(population: Population) -> list[int]:
@@ -230,15 +245,18 @@ def _numbers(given: ArrayLike | None, where: str, of_what: str, n: int) -> Ints:
     return numbers
 
 
-def _asked(times: ArrayLike, where: str, duration: Floats) -> Floats:
+def _asked(times: ArrayLike, where: str, begin: Floats, duration: Floats) -> Floats:
     asked = np.atleast_1d(real_array(times, f"{where}: times"))
     if asked.ndim != 1:
         raise ShapeError(where, f"times have shape {asked.shape}", "one number or one dimension")
-    end = duration.max(initial=0.0)
+    low, end = begin.min() if begin.size else 0.0, duration.max(initial=0.0)
+    expected = "where the longest sample ends"
+    remedy = "Simulate with a tail to see what comes after."
+    if begin.any():
+        expected, remedy = "the span of the chunk", "Ask the tape of the chunk that has the time."
     every(
-        where, "the time", asked, (asked >= 0.0) & (asked <= end),
-        f"a value in [0, {end:g}], where the longest sample ends", of="time", unit="ms",
-        remedy="Simulate with a tail to see what comes after.",
+        where, "the time", asked, (asked >= low) & (asked <= end),
+        f"a value in [{low:g}, {end:g}], {expected}", of="time", unit="ms", remedy=remedy,
     )  # fmt: skip
     return asked
 
@@ -273,6 +291,26 @@ def _blocks(costs: Ints) -> Iterator[slice]:
         yield slice(low, costs.size)
 
 
+class _Sent(NamedTuple):
+    """Spikes of a population ``since`` it stands as it does, and those ``acting`` in the tape."""
+
+    since: SourceSpikes
+    acting: SourceSpikes
+
+    @classmethod
+    def of(cls, tape: SpikeTape, whole: SpikeTape, population: Population, some: Ints) -> _Sent:
+        """Those of some samples."""
+        name = population.name
+        new = source_of(tape[name]).of_samples(some)
+        again = None if tape.before is None else tape.before.again.get(name)
+        since = new if again is None else source_of(again).of_samples(some).followed_by(new)
+        return cls(since, source_of(whole[name]).of_samples(some))
+
+    def of_neurons(self, numbers: Ints) -> _Sent:
+        """Those of some neurons, numbered from 0."""
+        return _Sent(*(spikes.of_neurons(numbers) for spikes in self))
+
+
 class _Own(NamedTuple):
     """Spikes of the neurons themselves, sorted by (row, time), and when V is let go, ms."""
 
@@ -280,40 +318,51 @@ class _Own(NamedTuple):
     time: Floats
     release: Floats
 
+    def followed_by(self, later: _Own) -> _Own:
+        """These, and in every row the later ones behind them. New arrays."""
+        row = np.concatenate([self.row, later.row])
+        time = np.concatenate([self.time, later.time])
+        release = np.concatenate([self.release, later.release])
+        order = np.argsort(row, kind="stable")
+        return _Own(row[order], time[order], release[order])
+
 
 class _Block:
     """Some neurons of a stage in all samples of a job, one row each: ``sample * size + neuron``.
 
     ``job``: of the samples. ``neurons``: numbers in the stage. ``own``: spikes of the neurons,
-    numbered as ``neurons`` are; None for a readout.
+    numbered as ``neurons`` are; None for a readout. ``at``: where the neurons stand.
     """
 
-    def __init__(self, job: Job, neurons: Ints, own: SourceSpikes | None) -> None:
+    def __init__(self, job: Job, neurons: Ints, own: _Sent | None, at: Standing) -> None:
         p, self.n_samples, self.size = job.stage.population, job.n_samples, neurons.size
         self.job, self.neurons, self.n_rows = job, neurons, job.n_samples * neurons.size
         self.a, self.b = self._by_row(1.0 / p.tau_mem), self._by_row(1.0 / p.tau_syn)
         self.resistance, self.rest = self._by_row(p.resistance), self._by_row(p.v_leak)
-        self.begin = Begin(*np.zeros((3, self.n_rows)))
-        self.reset = np.zeros(self.n_rows)
-        self.own = _Own(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+        time, v, j, until = (values.ravel() for values in at.stop[:4])
+        self.at, self.begin, self.reset = at, Begin(time, v, j), np.zeros(self.n_rows)
+        self.own = self.since = self.acting = _Own(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
         if own is not None:
-            v, drive = (values[:, neurons].ravel() for values in start_of_neurons(job))
-            self.begin = Begin(np.zeros(self.n_rows), v, drive)
             self.reset = self._by_row(p.v_reset - p.v_leak)
-            row = own.sample * self.size + own.neurons
-            order = np.argsort(row, kind="stable")
-            row, time = row[order], own.times[order]
-            self.own = _Own(row, time, time + self._by_row(p.refractory)[row])
+            held = np.flatnonzero(until > time)
+            self.own = _Own(held, time[held], until[held])  # of spikes that the stop has met
+            self.since, self.acting = self._sorted(own.since), self._sorted(own.acting)
+
+    def _sorted(self, spikes: SourceSpikes) -> _Own:
+        row = spikes.sample * self.size + spikes.neurons
+        order = np.argsort(row, kind="stable")
+        row, time = row[order], spikes.times[order]
+        return _Own(row, time, time + self._by_row(self.job.stage.population.refractory)[row])
 
     def _by_row(self, of_stage: Floats) -> Floats:
         return np.tile(of_stage[self.neurons], self.n_samples)
 
     def states(self, asked: Floats) -> Floats:
         """V and I at ``asked`` (ms, ascending, no two equal), [2, samples, asked, neurons]."""
-        marks = _Marks(asked, self.own, self.n_rows)
+        marks = _Marks(asked, self.own.followed_by(self.since), self.n_rows)
         row, time, weight = self._arrivals(asked[-1])
         found = States(
-            marks.time,
+            np.maximum(marks.time, self.begin.time),  # before it nobody asks
             Rates(self.a, self.b),
             Met(row, marks.first_from(row, time), time, self.resistance[row] * weight),
             begin=self.begin,
@@ -326,16 +375,25 @@ class _Block:
 
     def _arrivals(self, last: float) -> tuple[Ints, Floats, Floats]:
         """Row, ms and weight of all arrivals up to ``last``, those of self-connections included."""
-        found, own = find_arrivals(self.job, self.neurons), self.own
-        back = own.time + self._by_row(self.job.self_delays())[own.row]
-        ends = np.repeat(self.job.duration, self.size)
-        returns = back < ends[own.row]
-        row = np.concatenate([found.row, own.row[returns]])
-        time = np.concatenate([found.time, back[returns]])
-        own_weight = self._by_row(self.job.self_weights())[own.row[returns]]
-        weight = np.concatenate([found.weight, own_weight])
+        found, reached = find_arrivals(self.job, self.neurons), self.at.reached
+        begin, end = (np.repeat(t, self.size) for t in (self.at.begin, self.job.duration))
+        new = found.time >= begin[found.row]
+        parts = [
+            (found.row[new], found.time[new], found.weight[new]),
+            self._returns(self.acting, begin, end),
+            self._returns(self.since, self.begin.time, begin),
+            (reached.sample * self.size + reached.neuron, reached.time, reached.weight),
+        ]
+        row, time, weight = map(np.concatenate, zip(*parts, strict=True))
         met = time <= last
         return row[met], time[met], weight[met]
+
+    def _returns(self, own: _Own, low: Floats, high: Floats) -> tuple[Ints, Floats, Floats]:
+        """Own spikes that return from ``low`` to before ``high``, ms by row."""
+        back = own.time + self._by_row(self.job.self_delays())[own.row]
+        met = (back >= low[own.row]) & (back < high[own.row])
+        row = own.row[met]
+        return row, back[met], self._by_row(self.job.self_weights())[row]
 
 
 class _Marks:
