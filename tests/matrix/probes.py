@@ -11,6 +11,7 @@ import pytest
 import eventsim as es
 from eventsim.chips import load_chip
 from eventsim.clocked import from_network
+from eventsim.clocked import run as clocked_run
 from eventsim.engine.run import simulation
 from eventsim.mapping import check_mapping, export_sanafe, map_network, quantise
 from eventsim.matrix import can
@@ -26,6 +27,7 @@ from tests.support.compare import (
     assert_same_trains,
 )
 from tests.support.losses import Sums
+from tests.support.stepped import stepped
 
 PROBES = {}
 # Axes of a run, whose features are asked for by their names
@@ -122,6 +124,21 @@ def fixed_step(case):
     assert back.parameters().keys() == case.net.parameters().keys()
     for key, values in back.parameters().items():
         np.testing.assert_allclose(values, case.net.parameters()[key], rtol=1e-6)
+    # Weights of the grid are rounded to the type of the network's.
+    fine = 1e-9 if case.row.by_axis["weights"] == "float64" else 1e-5
+    expected = stepped(case.net, stream(), 0.5)
+    assert sum(spikes.sum() for spikes, _ in expected.values()) > 3
+    for precision, most in (("double", 0.0), ("single", 0.01)):
+        run = clocked_run(clocked, stream(), precision=precision, keep=True)
+        close = 1e-3 if precision == "single" else fine
+        for name, (spikes, voltage) in expected.items():
+            record = run.records[name]
+            for k, n in enumerate(run.events.steps):
+                u = voltage[:n, k]
+                off = abs(record.voltage[:n, k] - u) > close * (1.0 + abs(u))
+                assert off.mean() <= most
+                if record.spikes is not None:
+                    assert (record.spikes[:, k] != spikes[:, k]).mean() <= most
 
 
 @probe
