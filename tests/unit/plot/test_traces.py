@@ -109,3 +109,12 @@ def test_small_axes_keep_names_of_lanes_apart(net, tape):
 
     assert axes.get_ylabel() == "voltage"
     assert not axes.get_yticks().size
+
+
+def test_traces_of_a_later_chunk_go_over_the_chunk(net, tape):
+    _, later, *_ = es.simulate_chunks(net, tape.stream.chunks(20.0))
+    [trace] = curves(es.plot.voltages(net, later, "first", neurons=[3]))
+    times, values = trace.get_data()
+    assert (times[0], times[-1]) == (20.0, 40.0)
+    expected = es.voltage(net, tape, "first", times, neurons=[3])[0, :, 0]
+    np.testing.assert_allclose(values, expected, atol=1e-9)
