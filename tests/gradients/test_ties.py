@@ -24,20 +24,26 @@ STEP = 1e-7
 RESTING = [(1.2, 0.2, 0.0), (1.0, 0.2, 0.0), (0.9, 0.2, 0.0), (1.2, 0.0, 0.0), (1.2, 0.2, 1.0)]
 
 
-def tied(kind, refractory, *, backwards=False):
-    """Two neurons of h and one of g, which all see the same and cross at one time."""
+def tied(kind, refractory, *, backwards=False, delays_of="synapse"):
+    """Two neurons of h and one of g, which all see the same and cross at one time.
+
+    Synapses have delays of their own; of ``delays_of`` "some synapses" those to g have.
+    """
     net, sizes = es.Network(), {"h": 2, "g": 1}
     receptors = ("x", "y") if kind == "receptors" else (None,)
     net.add_input("input", 2)
     for name, size in sizes.items():
-        net.add_population(name, size, refractory=refractory, **KINDS[kind])
+        hold = np.broadcast_to(refractory, 2)[:size]
+        net.add_population(name, size, refractory=hold, **KINDS[kind])
         net.connect("input", name, [[9.0] * size, [5.0] * size], receptor=receptors[0])
     pairs, weight = [("h", "h"), ("h", "g"), ("g", "h")], iter(np.linspace(0.5, 1.5, 16))
     for source, target in pairs[::-1] if backwards else pairs:
         for receptor in receptors:
             shape = sizes[source], sizes[target]
             weights = [[next(weight) for _ in range(shape[1])] for _ in range(shape[0])]
-            net.connect(source, target, weights, delays=np.zeros(shape), receptor=receptor)
+            each = delays_of == "synapse" or (delays_of == "some synapses" and target == "g")
+            delays = np.zeros(shape) if each else 0.0
+            net.connect(source, target, weights, delays=delays, receptor=receptor)
     return net
 
 
@@ -96,10 +102,14 @@ def test_gradients_at_a_tie_are_the_derivatives_on_the_side_of_its_order(
         assert found == pytest.approx(difference, rel=1e-6)
 
 
+@pytest.mark.parametrize("delays_of", ["synapse", "some synapses", "projection"])
+@pytest.mark.parametrize("refractory", [2.0, (0.0, 2.0), (2.0, 0.0)])
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_backend_takes_a_tie_in_one_order(kind, backwards, fast_backend):
-    net = tied(kind, 2.0, backwards=backwards)
+def test_every_backend_takes_a_tie_in_one_order(
+    kind, backwards, refractory, delays_of, fast_backend
+):
+    net = tied(kind, refractory, backwards=backwards, delays_of=delays_of)
     assert_agrees(net, STREAM, fast_backend, loss, rtol=1e-9)
 
 

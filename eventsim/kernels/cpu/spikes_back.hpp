@@ -61,7 +61,6 @@ template <class R, class S> class SpikesBack {
     const Tape tape;
     const int64_t stride, step;  // of the sums: from row to row, and from neuron to neuron
     int64_t low, size;
-    bool held;               // some neuron has a refractory time
 
   public:
     S* sums;                 // added to
@@ -84,7 +83,6 @@ template <class R, class S> class SpikesBack {
         this->low = low;
         this->size = size;
         grazes = 0;
-        held = false;
         for (int64_t n = 0; n < size; ++n) {
             Neuron& x = neurons[n];
             const R* const par = all.par + low + n;
@@ -95,7 +93,6 @@ template <class R, class S> class SpikesBack {
             x.self = par[SELF * all.size];
             x.instant = par[INSTANT * all.size];
             x.refractory = all.refractory[low + n];
-            held |= x.refractory > 0.0;
             for (int i = 0; i < N_OWN; ++i) x.own[i] = own[i * all.size + low + n];
             if (!adapts) continue;
             adapting[n].p = {all.strength[low + n], all.rate[low + n]};

@@ -11,7 +11,7 @@ namespace eventsim {
 
 template <class R> class TapeBack : public SpikesBack<R, R> {
     using Base = SpikesBack<R, R>;
-    using Base::held, Base::low, Base::neurons, Base::size, Base::tape;
+    using Base::low, Base::neurons, Base::size, Base::tape;
 
     int64_t *mine, *order;   // spikes of the block
     double* let_go;
@@ -59,33 +59,36 @@ template <class R> class TapeBack : public SpikesBack<R, R> {
     }
 
   private:
-    // The special times of the block's first n spikes, ascending.
+    // The special times of the block's first n spikes, ascending. A neuron without a refractory time is let
+    // go at its spike.
     void list_special(int64_t n) {
+        int64_t n_held = 0;
         bool ascends = true;
         for (int64_t i = 0; i < n; ++i) {
             const int64_t neuron = neuron_of(mine[i]);
-            const double reset = time_of(mine[i]);
-            let_go[i] = reset + neurons[neuron].refractory;
-            ascends &= i == 0 || let_go[i - 1] <= let_go[i];
+            const double reset = time_of(mine[i]), refractory = neurons[neuron].refractory;
             special[i] = reset;
             special_neuron[i] = int32_t(neuron);
+            if (!(refractory > 0.0)) continue;
+            let_go[i] = reset + refractory;
+            ascends &= n_held == 0 || let_go[order[n_held - 1]] <= let_go[i];
+            order[n_held++] = i;
         }
         n_special = n;
-        if (held) merge_releases(n, ascends);
+        if (n_held > 0) merge_releases(n, n_held, ascends);
     }
 
-    // A reset before a release at the same time; refractory times that are alike leave the order as it is.
-    void merge_releases(int64_t n, bool ascends) {
-        for (int64_t i = 0; i < n; ++i) order[i] = i;
+    // A release before a reset at the same time; refractory times that are alike leave the order as it is.
+    void merge_releases(int64_t n, int64_t n_held, bool ascends) {
         const double* const at = let_go;
         if (!ascends)
-            std::sort(order, order + n,
+            std::sort(order, order + n_held,
                       [at](int64_t a, int64_t b) { return at[a] < at[b] || (at[a] == at[b] && a < b); });
-        n_special = 2 * n;
-        int64_t i = n, k = n;
-        for (int64_t to = 2 * n; to-- > 0;) {
+        n_special = n + n_held;
+        int64_t i = n, k = n_held;
+        for (int64_t to = n_special; to-- > 0;) {
             // From the last on: resets lie where they are read before they are written over.
-            const bool reset = k == 0 || (i > 0 && special[i - 1] > let_go[order[k - 1]]);
+            const bool reset = k == 0 || (i > 0 && special[i - 1] >= let_go[order[k - 1]]);
             if (reset) {
                 --i;
                 special[to] = special[i];

@@ -219,8 +219,7 @@ template <class V> class LoopBackward {
             hand_over(opens);
             int64_t next = 0;
             for (; e > low && a.arriving.time[e - 1] >= opens; --e) {
-                for (; next < noted.size && noted[next].time > a.arriving.time[e - 1]; ++next)
-                    meet(noted[next]);
+                for (; next < noted.size && is_later(noted[next], e - 1); ++next) meet(noted[next]);
                 meet(e - 1);
                 if (!goes()) return false;
             }
@@ -248,6 +247,13 @@ template <class V> class LoopBackward {
         return {by_weight_flown + at, by_delay_flown + at, -1, cause};
     }
     void meet(const NotedBack<R>& x) { ask(flown(x.spike, x.place), x.neuron, x.time, x.weight); }
+
+    // Whether that arrival came after event e of those that are known to arrive: of one time those that later
+    // spikes caused.
+    bool is_later(const NotedBack<R>& x, int64_t e) const {
+        const double time = a.arriving.time[e];
+        return x.time > time || (x.time == time && x.spike > a.arriving.cause[e]);
+    }
 
     // Event e of those that are known to arrive.
     void meet(int64_t e) {
