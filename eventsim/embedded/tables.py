@@ -158,7 +158,7 @@ def tables_of(net: Network, tape: SpikeTape) -> Tables:
     tape.require_all("footprint")
     net = net.to_host()
     plan = make_plan(net)
-    answer = refuse(net, plan)
+    answer = refuse(net)
     senders = [stage for stage in plan.stages if not stage.is_readout]
     members = [member for stage in senders for member in stage.members]
     names = (plan.input.name, *(member.name for member in members))

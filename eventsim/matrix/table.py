@@ -38,6 +38,7 @@ class Rule:
 
     has: tuple[str, ...]  # Features that occur together
     says: Says
+    unless: tuple[str, ...] = ()  # Features of which none is there
     why: str  # Follows the phrase of the first feature, or has it; {feature} stands for a phrase
     do: str = ""  # What to do instead
     expected: str = ""  # What a refusal expected, where that says more than why
@@ -45,8 +46,9 @@ class Rule:
     shown: str = ""  # Of a bound: words that stand beside the number
 
     def holds(self, features: Collection[str]) -> bool:
-        """Whether all features of the rule are there."""
-        return all(name in features for name in self.has)
+        """Whether all features of the rule are there, and none that lifts it."""
+        lifted = any(name in features for name in self.unless)
+        return not lifted and all(name in features for name in self.has)
 
     def said(self, features: Mapping[str, str]) -> str:
         """The feature that is there, and why it does not just run; ``features`` have phrases."""
@@ -71,7 +73,7 @@ class Capability:
     @functools.cached_property
     def features(self) -> frozenset[str]:
         """Features that some rule names."""
-        return frozenset(name for rule in self.rules for name in rule.has)
+        return frozenset(name for rule in self.rules for name in (*rule.has, *rule.unless))
 
     def rule(self, features: Collection[str]) -> Rule | None:
         """The first rule that holds, refusals before bounds; None where the capability runs."""
@@ -133,6 +135,7 @@ def _rule(given: Mapping[str, Any], ways: Mapping[str, str]) -> Rule:
     error = ERRORS[given.get("error", "NetworkError")]
     return Rule(
         has=has,
+        unless=tuple(given.get("unless", ())),
         says=says,
         why=given.get("bound") or given["why"],
         do=do,

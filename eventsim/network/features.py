@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import product
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
 
 from eventsim.arrays import to_host
+from eventsim.network.answer import FIRST_EVENT
 from eventsim.network.parts import Population
 from eventsim.network.projection import Projection
 from eventsim.neuron.linear import LIF, AdLIF, Resonator
 
 Net = Any  # A Network, whose module imports this one
+MOST_NEURONS = 1 << 15  # of a population in C, where a target has 15 bits
+MOST_SYNAPSES = 1 << 22  # of all in C; 16 MB of flash
 _KINDS: Mapping[type, str] = {LIF: "receptors", AdLIF: "adlif", Resonator: "resonator"}
 
 
@@ -193,6 +197,30 @@ def _answers(rule: str) -> Finder:
     return find
 
 
+def _onset(net: Net) -> Iterator[str]:
+    onset = None if net.answer is None else net.answer.onset
+    if onset not in (None, 0.0, FIRST_EVENT):
+        yield f"the network answers from an onset of {onset} ms on"
+
+
+def _by_sums(net: Net) -> Iterator[str]:
+    # The engine says how a loop runs, and its rooms lie above this one.
+    for name in resolve_name("eventsim.engine.algorithm:loops_by_sums")(net):
+        yield f"population {name!r} is in a loop by sums of windows, sparse and busy"
+
+
+def _many_neurons(net: Net) -> Iterator[str]:
+    for name, population in net.neurons.items():
+        if population.size > MOST_NEURONS:
+            yield f"population {name!r} has {population.size:,} neurons"
+
+
+def _many_synapses(net: Net) -> Iterator[str]:
+    n_synapses = sum(p.values.size for p in net.projections.values())
+    if n_synapses > MOST_SYNAPSES:
+        yield f"the network has {n_synapses:,} synapses"
+
+
 def _no_answer(net: Net) -> Iterator[str]:
     if net.answer is None:
         yield "the network has no answer"
@@ -230,6 +258,10 @@ _FINDERS: Mapping[str, Finder] = {
     "no_readout": _readouts(0, 0, "the network has no readout"),
     "decision": _decision,
     "no_answer": _no_answer,
+    "onset": _onset,
+    "by_sums": _by_sums,
+    "many_neurons": _many_neurons,
+    "many_synapses": _many_synapses,
     **{rule: _answers(rule) for rule in _RULES},
 }
-FEATURES = tuple(_FINDERS)
+FEATURES = frozenset(_FINDERS)

@@ -19,6 +19,7 @@ from eventsim.events import AnyDataset, EventStream, SpikeTape, StoredStream
 from eventsim.events.tape import joined_tapes
 from eventsim.hardware.quantise import quantise
 from eventsim.network import Network
+from eventsim.network.features import FEATURES
 from eventsim.report.record import Checked, RunRecord, Tested
 from eventsim.runs.data import DataSettings
 from eventsim.runs.settings import RunSettings, Shape
@@ -78,10 +79,25 @@ class Run:
         return f"Run({str(self.folder)!r}: {network} on {data})"
 
     def features(self, names: Collection[str] | None = None) -> Mapping[str, str]:
-        """Method of training and of answers, as :mod:`eventsim.matrix` calls it."""
+        """Features of the network, and how it answers, as :mod:`eventsim.matrix` calls them.
+
+        Files are read only where a feature of the network is looked for: those of the network after
+        the last epoch, or where the run has not come to its end, of the one that it started from.
+        """
         grid = self.settings.grid
         time = "in exact event time" if grid is None else f"in steps of {grid.dt:g} ms"
-        return {self.settings.method.feature: f"{self.folder} answers {time}"}
+        found = {self.settings.method.feature: f"{self.folder} answers {time}"}
+        if self.settings.fits_values:
+            found["run_of_values"] = f"{self.folder} answers with values"
+        if names is None or not FEATURES.isdisjoint(names):
+            found |= self._begun.features(names)
+        return found
+
+    @property
+    def _begun(self) -> Network:
+        """The network as far as there is one: after the last epoch, or the initial one."""
+        ended = "net" in vars(self) or (self.folder / "last.npz").is_file()
+        return self.net if ended else self.initial
 
     @property
     def config(self) -> TrainConfig:

@@ -18,6 +18,7 @@ from tests.support.linear_neurons import dense_layer, random_network, two_kinds_
 from tests.support.nets import (
     lateral_net,
     random_net,
+    random_stream,
     ring_net,
     shared_net,
     two_kinds_net,
@@ -344,10 +345,48 @@ def test_no_row_is_taken_for_none(n_keys):
     assert kind is np.uint16 or n_keys > 60_000
 
 
+def with_onset():
+    return answering(es.scsr(4, (8,), 2, seed=1), onset=5.0)
+
+
+def with_many_neurons():
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("h", (1 << 15) + 1)
+    net.connect("input", "h", np.ones((1, (1 << 15) + 1)))
+    return answering(net, "spike_count", "h")
+
+
+def with_many_synapses():
+    net = es.Network()
+    net.add_input("input", (1 << 11) + 1)
+    net.add_population("h", 1 << 11)
+    net.connect("input", "h", np.ones(((1 << 11) + 1, 1 << 11)))
+    return answering(net, "spike_count", "h")
+
+
+@pytest.mark.parametrize("net", [with_onset, with_many_neurons, with_many_synapses])
+def test_what_c_lacks_is_told_before_it_is_asked(net, tmp_path):
+    net = net()
+    heard = random_stream(1, n_samples=1, n_channels=net.input.size, duration=5.0, rate=1.0)
+    calls = {
+        "export_c": lambda folder: es.export_c(net, folder, stream=heard),
+        "page": lambda folder: es.export_web(net, folder, recordings=heard),
+    }
+    for name, call in calls.items():
+        told = es.can(net)[name]
+        assert not told
+        with pytest.raises(es.errors.NetworkError) as caught:
+            call(tmp_path / "nowhere")
+        assert told.why in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_c_cannot_do_is_refused_by_name():
     net = two_kinds_net(1)
     answering(net, "spike_count", "a")
-    with pytest.raises(es.errors.NetworkError, match="no loop by windows, sums"):
+    assert "in a loop by sums of windows" in es.can(net)["export_c"].why
+    with pytest.raises(es.errors.NetworkError, match="in a loop by sums of windows"):
         es.export_c(net, "nowhere", stream=recordings(1))
     quick = one_layer(2, tau_syn=0.02)
     with pytest.raises(es.errors.NetworkError, match="need double precision, as 'h'"):

@@ -6,17 +6,20 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.clocked import Grid
 from eventsim.errors import DataError, StorageError
 from eventsim.events import Dataset, SpikeTape
 from eventsim.experiment import collect
 from eventsim.runs.data import DataSettings
 from eventsim.runs.execution import Execution, execute
 from eventsim.runs.networks import NetworkSettings
+from eventsim.runs.run import Run
 from eventsim.runs.settings import RunSettings, check_same_run
 from eventsim.train import TrainConfig, evaluate, train
 from eventsim.train.folder import RunFolder
-from eventsim.train.loss_settings import IntegralLoss
+from eventsim.train.loss_settings import IntegralLoss, ValuesLoss
 from eventsim.train.method import Exact
+from tests.matrix.networks import network
 from tests.support import run_kinds
 from tests.support.tiers import beyond
 from tests.unit.train.task import assert_same_net
@@ -51,6 +54,40 @@ def test_every_kind_of_run_is_loaded_with_its_networks_and_answers(runs, kind):
         assert run.evaluate().accuracy == run.result["test"]["accuracy"] == accuracy
     if kind not in run_kinds.ON_GRID:
         assert evaluate(run.net, test, run.config).accuracy == accuracy
+
+
+@pytest.mark.parametrize("grid", [None, Grid(dt=1.0)], ids=["exact", "grid"])
+@pytest.mark.parametrize(
+    "features",
+    [
+        {"end": "decision"}, {"neuron": "adlif"}, {"neuron": "adaptive"}, {"pattern": "shared"},
+        {"delay": "delay_by_synapse"}, {"end": "no_readout"}, {"wiring": "mixed_loop"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_run_can_what_its_network_can(features, grid, tmp_path):
+    run = Run(tmp_path, RunSettings(grid=grid))
+    vars(run)["net"] = net = network(features)
+    by_method = ["exact" if grid is None else "fixed_step"]
+    told, wanted = es.can(run), es.can(net, *by_method)
+    assert {name: cell.says for name, cell in told.items()} == {
+        name: cell.says for name, cell in wanted.items()
+    }
+    assert bool(told["map"]) == ("decision" not in features.values())
+
+
+def test_a_run_of_values_predicts_without_an_answer(tmp_path):
+    run = Run(tmp_path, RunSettings(train=TrainConfig(loss=ValuesLoss())))
+    vars(run)["net"] = es.scsr(4, (8,), 2, seed=1)
+    told = es.can(run)
+    assert told["predict"]
+    assert not es.can(run.net)["predict"]
+    assert "answers with values" in told["predict_over_time"].why
+
+
+def test_what_a_run_that_was_stopped_can_is_what_its_initial_network_can(runs, tmp_path):
+    stopped = es.load_run(run_kinds.old_run("cli_stopped", tmp_path, runs[0]))
+    assert stopped.features() == stopped.initial.features() | stopped.features({"exact"})
 
 
 @pytest.mark.parametrize("kind", run_kinds.KINDS)
