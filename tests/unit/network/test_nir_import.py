@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.errors import ParameterError
 from eventsim.network.nir import from_nir, to_nir
 from tests.support.nets import one_sample
 
@@ -82,6 +83,16 @@ def test_time_constants_above_one_ask_for_their_unit():
     net = from_nir(given, time_unit="ms")
     assert np.allclose(net.populations["lif"].tau_mem, 20.0)
     assert np.allclose(net.projections["input->lif"].weights, W.T)
+    with pytest.raises(ParameterError, match=r"time constant is 20\. .*time_unit='ms'"):
+        from_nir(given)
+
+
+@pytest.mark.parametrize("key", ["tau_mem", "tau_syn"])
+def test_time_constants_up_to_one_are_seconds_where_no_unit_is_said(key):
+    net = from_nir(between(nir.Linear(W), neuron=cuba(3, **{key: 1.0})))
+    assert np.allclose(getattr(net.populations["lif"], key), 1000.0)
+    with pytest.raises(ParameterError, match="does not say its unit of time"):
+        from_nir(between(nir.Linear(W), neuron=cuba(3, **{key: 1.001})))
 
 
 def test_matrices_and_scales_in_a_row_are_multiplied():
