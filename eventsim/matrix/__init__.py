@@ -1,7 +1,8 @@
 """The support matrix: what each capability does with each feature, and with which together.
 
-The matrix is data, ``matrix.toml``. Its columns are features of a network, a data set, a run or a
-backend, by axis; its rows are capabilities. A cell says one of three things:
+The matrix is data, ``matrix.toml``, whose head explains its keys. Its columns are features of a
+network, a data set, a run or a backend, by axis; its rows are capabilities. A cell says one of
+three things:
 
 ===========  =====================================================================================
 ``runs``     The capability takes the feature. Whatever no rule names runs.

@@ -1,18 +1,11 @@
-"""The matrix as it stands in matrix.toml.
-
-``axes`` has the features, ``implies`` what a feature is besides, ``ways`` what to do without a
-feature, ``capabilities`` the rows. A row has a title, the call and the command that ask for it, the
-axes that matter to it, and its rules; ``after`` names rows whose rules hold for it, too, since it
-begins with what they do, and ``within`` the row whose rules hold where a feature is there. ``asks``
-are features that the capability has by itself, ``ignores`` those that do not matter to it though
-they do to the rows before.
-"""
+"""The matrix as it stands in matrix.toml, whose head explains its keys."""
 
 import functools
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
+from itertools import product
 from typing import Any, Literal
 
 from eventsim.errors import (
@@ -125,11 +118,12 @@ def matrix() -> Matrix:
 
 
 def _rules(row: Mapping[str, Any], ways: Mapping[str, str]) -> Iterator[Rule]:
-    return (_rule(given, ways) for given in row.get("rules", ()))
+    for given in row.get("rules", ()):
+        for has in product(*([one] if isinstance(one, str) else one for one in given["has"])):
+            yield _rule(has, given, ways)
 
 
-def _rule(given: Mapping[str, Any], ways: Mapping[str, str]) -> Rule:
-    has = tuple(given["has"])
+def _rule(has: tuple[str, ...], given: Mapping[str, Any], ways: Mapping[str, str]) -> Rule:
     says: Says = "bound" if "bound" in given else "refuses"
     do = given.get("do", ways.get(has[0], "")) if says == "refuses" else ""
     error = ERRORS[given.get("error", "NetworkError")]
