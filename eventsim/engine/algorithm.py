@@ -31,15 +31,14 @@ by itself.
 Readouts have no spikes, and are computed as a layer is.
 """
 
-from collections.abc import Iterator
 from enum import StrEnum
 
 import numpy as np
 
 from eventsim.arrays import to_host
 from eventsim.memo import Memo
-from eventsim.network import Network, Projection
-from eventsim.plan import Plan, Stage, make_plan
+from eventsim.network import Projection
+from eventsim.plan import Plan, Stage
 from eventsim.plan.plan import MOST_PLACES
 
 # A loop goes by windows where that many arrivals reach a neuron in a window, on average, if every
@@ -107,15 +106,6 @@ def algorithms_of(plan: Plan, *, definition: str | None = None) -> dict[str, str
     """
     stages = [stage for stage in plan.stages if not stage.is_readout]
     return {stage.name: definition or algorithm_of(stage).value for stage in stages}
-
-
-def loops_by_sums(net: Network) -> Iterator[str]:
-    """Names of the stages of LIF neurons in a loop that runs by sums of windows."""
-    if len(net.neurons) == len(net.populations):
-        return  # without an input, and so without a plan
-    for stage in make_plan(net).stages:
-        if not stage.is_readout and algorithm_of(stage) is Algorithm.SUMS:
-            yield stage.name
 
 
 def least_delay(stage: Stage) -> float:

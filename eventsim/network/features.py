@@ -7,8 +7,8 @@ those that are asked for are looked for: a run asks for few, and values may be o
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from importlib import import_module
 from itertools import product
-from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,8 @@ from eventsim.network.projection import Projection
 from eventsim.neuron.linear import LIF, AdLIF, Resonator
 
 Net = Any  # A Network, whose module imports this one
-MOST_NEURONS = 1 << 15  # of a population in C, where a target has 15 bits
-MOST_SYNAPSES = 1 << 22  # of all in C; 16 MB of flash
+# What C takes: neurons that run together (a target has 15 bits), and synapses (16 MB of flash).
+MOST_NEURONS, MOST_SYNAPSES = 1 << 15, 1 << 22
 _KINDS: Mapping[type, str] = {LIF: "receptors", AdLIF: "adlif", Resonator: "resonator"}
 
 
@@ -203,22 +203,32 @@ def _onset(net: Net) -> Iterator[str]:
         yield f"the network answers from an onset of {onset} ms on"
 
 
+def _stages(net: Net) -> tuple[Any, ...]:
+    """The stages of its plan. Rooms above this one say what runs together, and how."""
+    if len(net.neurons) == len(net.populations):
+        return ()  # without an input, and so without a plan
+    stages: tuple[Any, ...] = import_module("eventsim.plan").make_plan(net).stages
+    return stages
+
+
 def _by_sums(net: Net) -> Iterator[str]:
-    # The engine says how a loop runs, and its rooms lie above this one.
-    for name in resolve_name("eventsim.engine.algorithm:loops_by_sums")(net):
-        yield f"population {name!r} is in a loop by sums of windows, sparse and busy"
+    engine = import_module("eventsim.engine.algorithm")
+    for stage in _stages(net):
+        if not stage.is_readout and engine.algorithm_of(stage) is engine.Algorithm.SUMS:
+            yield f"population {stage.name!r} is in a loop by sums of windows, sparse and busy"
 
 
 def _many_neurons(net: Net) -> Iterator[str]:
-    for name, population in net.neurons.items():
-        if population.size > MOST_NEURONS:
-            yield f"population {name!r} has {population.size:,} neurons"
+    for stage in _stages(net):
+        n_neurons = sum(population.size for population in stage.members)
+        if n_neurons > MOST_NEURONS:
+            yield f"population {stage.name!r} has {n_neurons:,} neurons, above {MOST_NEURONS:,}"
 
 
 def _many_synapses(net: Net) -> Iterator[str]:
-    n_synapses = sum(p.values.size for p in net.projections.values())
+    n_synapses = sum(p.values.size for stage in _stages(net) for p in stage.projections)
     if n_synapses > MOST_SYNAPSES:
-        yield f"the network has {n_synapses:,} synapses"
+        yield f"the network has {n_synapses:,} synapses, above {MOST_SYNAPSES:,}"
 
 
 def _no_answer(net: Net) -> Iterator[str]:

@@ -357,6 +357,18 @@ def with_many_neurons():
     return answering(net, "spike_count", "h")
 
 
+def with_many_neurons_in_a_loop():
+    net, size = es.Network(), 1 << 14
+    net.add_input("input", 1)
+    net.add_population("a", size)
+    net.add_population("b", size + 1)
+    net.connect("input", "a", np.ones((1, size)))
+    first = scipy.sparse.csr_array(([1.0], ([0], [0])), shape=(size, size + 1))
+    net.connect("a", "b", first)
+    net.connect("b", "a", first.T.tocsr())
+    return answering(net, "spike_count", "b")
+
+
 def with_many_synapses():
     net = es.Network()
     net.add_input("input", (1 << 11) + 1)
@@ -365,7 +377,9 @@ def with_many_synapses():
     return answering(net, "spike_count", "h")
 
 
-@pytest.mark.parametrize("net", [with_onset, with_many_neurons, with_many_synapses])
+@pytest.mark.parametrize(
+    "net", [with_onset, with_many_neurons, with_many_neurons_in_a_loop, with_many_synapses]
+)
 def test_what_c_lacks_is_told_before_it_is_asked(net, tmp_path):
     net = net()
     heard = random_stream(1, n_samples=1, n_channels=net.input.size, duration=5.0, rate=1.0)
