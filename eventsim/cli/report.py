@@ -28,7 +28,6 @@ from eventsim.events import AnyDataset, EventStream, SpikeTape
 from eventsim.folders import locked
 from eventsim.mapping import InfeasibleError, StudyRow, compare_mappings
 from eventsim.mapping.mapping import Method, filled_less
-from eventsim.matrix import can
 from eventsim.network import Network
 from eventsim.report.priced import places_on, priced, priced_over_time
 from eventsim.report.record import (
@@ -273,7 +272,7 @@ def _over_time(
     if labelled is None:
         return Unmade("The recordings have no labels, so no answer is right or wrong.")
     mine = folder_of(given.run)
-    if mine is not None and not can(mine)["exact_time"]:
+    if mine is not None and mine.settings.grid is not None:
         return Unmade(
             "The run answers on a grid of time, and this is known in exact time only: give the "
             "file of its network, and EVENTS."

@@ -23,7 +23,6 @@ from eventsim.engine.contract.compiling import SHOWN, Watch, compile_seconds
 from eventsim.engine.run.ties import collected_ties
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
-from eventsim.matrix import can
 from eventsim.measures import measure_name
 from eventsim.network import Network
 from eventsim.network.late import warn_late
@@ -83,7 +82,7 @@ def simulate_command(
     stream, _, measured = find_measured(net, events, reading, samples=asked.samples)
     network = find_network(net)
     run = folder_of(net)
-    if run is not None and not can(run)["exact_time"]:
+    if run is not None and run.settings.grid is not None:
         say(f"{net} was trained in steps, and runs here in exact time: predict answers in steps.")
     runs_on = say_backend(on)
     late = warn_late(network, stream)
