@@ -278,7 +278,8 @@ def _rules() -> list[tuple[str, ...]]:
     return [
         (
             row.title,
-            " and ".join(found.titles[name] for name in rule.has),
+            " and ".join(found.titles[name] for name in rule.has)
+            + "".join(f", not {found.titles[name]}" for name in rule.unless),
             rule.says,
             escaped(rule.why.format_map(found.titles)),
         )

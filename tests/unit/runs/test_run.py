@@ -63,7 +63,7 @@ def test_every_kind_of_run_is_loaded_with_its_networks_and_answers(runs, kind):
         {"end": "decision"}, {"neuron": "adlif"}, {"neuron": "adaptive"}, {"pattern": "shared"},
         {"delay": "delay_by_synapse"}, {"end": "no_readout"}, {"wiring": "mixed_loop"},
     ],
-    ids=str,
+    ids=lambda features: "-".join(features.values()),
 )  # fmt: skip
 def test_a_run_can_what_its_network_can(features, grid, tmp_path):
     run = Run(tmp_path, RunSettings(grid=grid))
